@@ -1,0 +1,393 @@
+/**
+ * decide(job, event, now): the one place where a job moves. Pure and total: every event is answered in every state;
+ * duplicates and latecomers change nothing and are no errors. The states are drawn in job.ts and stage.ts.
+ */
+import type { Claim, JobEvent } from "./event.ts";
+import { budgetOf, FLEET, retryDelayMs, type Policy } from "./budget.ts";
+import {
+  backoffMs,
+  CRASHES_ALONE_MAX,
+  HARD_DEADLINE_FACTOR,
+  HARD_DEADLINE_MS,
+  INTAKE_LEASE_MS,
+  INTAKE_TRIES_MAX,
+  LEASE_GUARD_MS,
+  LEASE_MS,
+  LOST_BEFORE_CAUTION,
+  LOST_MAX,
+  RELEASED_MAX,
+  RING_AGAIN_MS,
+  RING_AGAIN_MS_MAX,
+} from "./limits.ts";
+import { isTerminal, stageOf, type Job, type JobRow, type JobStatus } from "./job.ts";
+import { planStages } from "./plan.ts";
+import { isOpen, type Failure, type Stage, type StageKind, type TryClass } from "./stage.ts";
+
+export interface Decision {
+  /** The job as it is to be stored; the very job given, when nothing changes. */
+  readonly job: Job;
+  /** Further rows of the job's partition, put in the same transaction. */
+  readonly rows: readonly JobRow[];
+  /** A look moves only timers: it is written without raising `rev`, so that it never makes a complete stale. */
+  readonly timersOnly: boolean;
+}
+
+export function decide(before: Job, event: JobEvent, now: number, policy: Policy = FLEET): Decision {
+  const job = structuredClone(before);
+  const moved = move(job, event, now, policy);
+  if (moved === false) return { job: before, rows: [], timersOnly: false };
+  return { job, rows: moved === true ? [] : moved.rows, timersOnly: event.type === "looked" && event.held };
+}
+
+/** Moves the draft; false when the event changes nothing. */
+function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean | { rows: JobRow[] } {
+  switch (event.type) {
+    case "uploaded":
+      return uploaded(job, now);
+    case "intake-started":
+      return startIntake(job, now);
+    case "intake-done":
+      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      job.intake = {
+        ...job.intake,
+        status: "done",
+        image: event.image,
+        ...(event.alpha ? { alpha: event.alpha } : {}),
+      };
+      delete job.intake.until;
+      job.measures = event.measures;
+      promote(job, now);
+      return true;
+    case "intake-failed":
+      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      return failIntake(job, event, now);
+    case "intake-lost":
+      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      job.intake.status = "ready";
+      job.intake.tries -= 1;
+      delete job.intake.until;
+      return true;
+    case "claimed":
+      return claim(job, event, now);
+    case "completed":
+      return complete(job, event, now);
+    case "failed": {
+      const stage = leasedBy(job, event);
+      if (stage === undefined) return false;
+      return failStage(job, stage, { failure: event.failure, message: event.message }, now, policy);
+    }
+    case "released": {
+      const stage = leasedBy(job, event);
+      if (stage === undefined) return false;
+      return retry(job, stage, "released", now);
+    }
+    case "looked":
+      return look(job, event, now);
+    case "cancel-asked":
+      if (isTerminal(job.status)) return false;
+      end(job, "canceled", now);
+      return true;
+    case "due":
+      return due(job, event, now, policy);
+    case "discarded":
+      if (!isTerminal(job.status) || job.discarded === true) return false;
+      job.discarded = true;
+      return true;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------ upload and intake
+
+function uploaded(job: Job, now: number): boolean {
+  if (job.status !== "awaiting_upload") return false;
+  job.status = "queued";
+  job.queuedAt = now;
+  job.intake.status = "ready";
+  return true;
+}
+
+function startIntake(job: Job, now: number): boolean {
+  if (isTerminal(job.status) || job.intake.status !== "ready" || (job.intake.until ?? 0) > now) return false;
+  job.intake.status = "running";
+  job.intake.epoch += 1;
+  job.intake.tries += 1;
+  job.intake.until = now + INTAKE_LEASE_MS;
+  return true;
+}
+
+function failIntake(
+  job: Job,
+  failure: { code: string; message: string; final: boolean },
+  now: number,
+): boolean {
+  if (failure.final || job.intake.tries >= INTAKE_TRIES_MAX) {
+    job.intake.status = "failed";
+    end(job, "failed", now, { code: failure.code, message: failure.message });
+    return true;
+  }
+  job.intake.status = "ready";
+  job.intake.until = now + backoffMs(job.intake.tries);
+  return true;
+}
+
+// ------------------------------------------------------------------------------------------------------------ stages
+
+function claim(job: Job, event: Claim, now: number): boolean {
+  if (isTerminal(job.status)) return false;
+  const stage = job.stages.find((each) => isClaimable(each, event, now));
+  if (stage === undefined) return false;
+  stage.status = "leased";
+  stage.epoch += 1;
+  stage.claimId = event.claimId;
+  stage.agent = event.agent;
+  stage.startedAt = now;
+  stage.lookAt = now + LEASE_MS + LEASE_GUARD_MS;
+  stage.hardDeadline =
+    now + Math.max(HARD_DEADLINE_MS, HARD_DEADLINE_FACTOR * 1000 * estimateSeconds(job, stage));
+  clear(stage, "readyAt", "notBefore", "ringAt", "rings");
+  if (job.status === "queued") {
+    job.status = "processing";
+    job.startedAt = now;
+  }
+  return true;
+}
+
+function isClaimable(stage: Stage, by: Claim, now: number): boolean {
+  if (stage.status !== "ready" || (stage.notBefore ?? 0) > now) return false;
+  if ((stage.tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && !by.idle) return false;
+  return (
+    by.can.stages.includes(stage.kind) && (stage.model === undefined || by.can.models.includes(stage.model))
+  );
+}
+
+/** The stage an agent speaks of, if it is still its own. */
+function leasedBy(job: Job, of: { stage: StageKind; epoch: number; agent: string }): Stage | undefined {
+  const stage = stageOf(job, of.stage);
+  return stage.status === "leased" && stage.epoch === of.epoch && stage.agent === of.agent
+    ? stage
+    : undefined;
+}
+
+function complete(
+  job: Job,
+  event: JobEvent & { type: "completed" },
+  now: number,
+): boolean | { rows: JobRow[] } {
+  const stage = leasedBy(job, event);
+  if (stage === undefined) return false;
+  stage.status = "done";
+  stage.endedAt = now;
+  stage.outputs = event.outputs;
+  stage.timings = event.timings;
+  if (event.warnings.length > 0) stage.warnings = [...event.warnings];
+  if (event.model !== undefined) stage.model = event.model;
+  clear(stage, "lookAt", "hardDeadline");
+  const rows: JobRow[] = [];
+  if (stage.kind === "analyze" && event.analysis !== undefined && job.measures !== undefined) {
+    const plan = planStages({
+      options: job.options,
+      measures: job.measures,
+      analysis: event.analysis,
+      can: event.can,
+    });
+    for (const step of plan.steps) {
+      const target = stageOf(job, step.kind);
+      if (target.status !== "blocked") continue;
+      if (!step.run) target.status = "skipped";
+      else if (step.model !== undefined) target.model = step.model;
+    }
+    rows.push({ sk: "PLAN", body: { plan, analysis: event.analysis } });
+  }
+  promote(job, now);
+  if (job.stages.every((each) => each.status === "done" || each.status === "skipped")) {
+    end(job, "succeeded", now);
+  } else if (event.nextClaimId !== undefined) {
+    claim(job, { agent: event.agent, claimId: event.nextClaimId, can: event.can, idle: true }, now);
+  }
+  return { rows };
+}
+
+/** Stages whose dependencies have all ended become ready. */
+function promote(job: Job, now: number): void {
+  if (job.intake.status !== "done") return;
+  for (const stage of job.stages) {
+    if (stage.status !== "blocked") continue;
+    const open = stage.deps.some((kind) => isOpen(stageOf(job, kind)));
+    if (!open) makeReady(stage, now, 0);
+  }
+}
+
+function makeReady(stage: Stage, now: number, delayMs: number): void {
+  stage.status = "ready";
+  stage.readyAt = now;
+  stage.rings = 0;
+  stage.ringAt = now + delayMs + RING_AGAIN_MS;
+  if (delayMs > 0) stage.notBefore = now + delayMs;
+  clear(stage, "claimId", "agent", "startedAt", "lookAt", "hardDeadline");
+}
+
+function failStage(
+  job: Job,
+  stage: Stage,
+  failed: { failure: Failure; message: string },
+  now: number,
+  policy: Policy,
+): boolean {
+  if (failed.failure === "bad_image") {
+    end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
+    return true;
+  }
+  const budget = budgetOf(failed.failure);
+  if (budget.of === "crashed") {
+    if (stage.agent !== undefined)
+      stage.crashedOn = [...new Set([...(stage.crashedOn ?? []), stage.agent])].slice(0, CRASHES_ALONE_MAX);
+    const crashes = (stage.tries?.crashed ?? 0) + 1;
+    const poison = crashes >= policy.crashesMax && (stage.crashedOn ?? []).length >= policy.crashedAgentsMin;
+    if (poison || crashes >= CRASHES_ALONE_MAX)
+      return giveUp(job, stage, { of: "crashed", ...failed, code: "poison" }, now);
+    return retry(job, stage, "crashed", now);
+  }
+  const spent = (stage.tries?.[budget.of] ?? 0) + 1;
+  if (spent >= budget.max) return giveUp(job, stage, { of: budget.of, ...failed, code: budget.code }, now);
+  return retry(job, stage, budget.of, now);
+}
+
+/** One more try, counted in its class, after a pause that grows with the class. */
+function retry(job: Job, stage: Stage, of: TryClass, now: number): boolean {
+  const spent = (stage.tries?.[of] ?? 0) + 1;
+  stage.tries = { ...stage.tries, [of]: spent };
+  if ((of === "lost" && spent >= LOST_MAX) || (of === "released" && spent >= RELEASED_MAX)) {
+    end(
+      job,
+      "failed",
+      now,
+      {
+        code: "infra",
+        message: "Our machines failed this photograph too often; nothing is billed. Please send it again.",
+      },
+      stage,
+    );
+    return true;
+  }
+  makeReady(stage, now, retryDelayMs(of, spent));
+  return true;
+}
+
+function giveUp(
+  job: Job,
+  stage: Stage,
+  why: { of: TryClass; code: string; message: string },
+  now: number,
+): boolean {
+  stage.tries = { ...stage.tries, [why.of]: (stage.tries?.[why.of] ?? 0) + 1 };
+  end(job, "failed", now, { code: why.code, message: why.message }, stage);
+  return true;
+}
+
+function look(job: Job, event: JobEvent & { type: "looked" }, now: number): boolean {
+  const stage = stageOf(job, event.stage);
+  if (stage.status !== "leased" || stage.epoch !== event.epoch) return false;
+  if (!event.held) return retry(job, stage, "lost", now);
+  if (event.lookAt <= (stage.lookAt ?? 0)) return false;
+  stage.lookAt = event.lookAt;
+  return true;
+}
+
+/** How long a try is expected to take, in seconds; only the hard deadline hangs on it. */
+function estimateSeconds(job: Job, stage: Stage): number {
+  const megapixels = ((job.measures?.width ?? 0) * (job.measures?.height ?? 0)) / 1e6;
+  // The slowest model of the catalogue on a small CPU takes about 150 s a megapixel.
+  return stage.kind === "upscale" ? 150 * megapixels : 5 * megapixels;
+}
+
+// ------------------------------------------------------------------------------------------------------------ timers
+
+function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: Policy): boolean {
+  if (isTerminal(job.status)) {
+    if (job.status !== "succeeded" || job.expiresAt === undefined || job.expiresAt > now) return false;
+    job.status = "expired";
+    delete job.discarded;
+    return true;
+  }
+  if (job.finishBy <= now) {
+    end(job, "failed", now, {
+      code: "deadline_exceeded",
+      message: "The restoration did not finish in time; nothing is billed. Please send it again.",
+    });
+    return true;
+  }
+  if (job.status === "awaiting_upload") {
+    if (event.objectThere === true) return uploaded(job, now);
+    if (job.uploadBy > now) return false;
+    end(job, "expired", now);
+    return true;
+  }
+  if (job.intake.status === "running" && (job.intake.until ?? 0) <= now) {
+    return failIntake(
+      job,
+      {
+        code: "input_unreadable",
+        message: "The file could not be read in time. Please try another export of it.",
+        final: false,
+      },
+      now,
+    );
+  }
+  let moved = false;
+  for (const stage of job.stages) {
+    if (stage.status === "leased" && (stage.hardDeadline ?? Infinity) <= now) {
+      moved =
+        failStage(
+          job,
+          stage,
+          { failure: "gpu_hang", message: `The stage ${stage.kind} ran past its deadline.` },
+          now,
+          policy,
+        ) || moved;
+    } else if (stage.status === "ready" && (stage.ringAt ?? 0) <= now) {
+      stage.rings = (stage.rings ?? 0) + 1;
+      stage.ringAt = now + Math.min(RING_AGAIN_MS_MAX, RING_AGAIN_MS * 2 ** stage.rings);
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+// --------------------------------------------------------------------------------------------------------------- end
+
+/** Ends the job: whatever was open is canceled with it. */
+function end(
+  job: Job,
+  status: JobStatus,
+  now: number,
+  error?: { code: string; message: string },
+  failed?: Stage,
+): void {
+  job.status = status;
+  job.endedAt = now;
+  job.expiresAt = now + job.options.retention_hours * 3_600_000;
+  if (error !== undefined) job.error = error;
+  for (const stage of job.stages) {
+    if (!isOpen(stage)) continue;
+    stage.status = stage === failed ? "failed" : "canceled";
+    stage.endedAt = now;
+    clear(stage, "readyAt", "notBefore", "ringAt", "rings", "lookAt", "hardDeadline");
+  }
+}
+
+function clear(
+  stage: Stage,
+  ...fields: (
+    | "readyAt"
+    | "notBefore"
+    | "ringAt"
+    | "rings"
+    | "claimId"
+    | "agent"
+    | "startedAt"
+    | "lookAt"
+    | "hardDeadline"
+  )[]
+): void {
+  for (const field of fields) delete stage[field];
+}

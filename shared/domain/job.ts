@@ -1,0 +1,270 @@
+/**
+ * The job: one photograph on its way.
+ *
+ *   awaiting_upload ─uploaded─► queued ─first claim─► processing ─last stage ends─► succeeded ─retention─► expired
+ *      │     │                    │                       │
+ *      │     └─slot ran out─► expired                     │
+ *      └──────── cancel ─► canceled ◄── cancel ───────────┤
+ *                          failed   ◄── budget, deadline, bad image (from queued and processing)
+ *
+ * Terminal states never change, but succeeded → expired when the bytes are deleted.
+ * `decide` (decide.ts) is the only code that moves a job; `apply` (functions/apply.ts) the only one that writes it.
+ */
+import type { IntakeMeasures } from "./analysis.ts";
+import { DISCARD_AFTER_MS, FINISH_WITHIN_MS, INDEX_SHARDS, UPLOAD_TTL_MS } from "./limits.ts";
+import { shardOf } from "./id.ts";
+import type { BlobRef } from "./blob.ts";
+import type { Options } from "./options.ts";
+import { chain, isOpen, type Stage, type StageKind } from "./stage.ts";
+
+export type JobStatus =
+  | "awaiting_upload"
+  | "queued"
+  | "processing"
+  | "succeeded"
+  | "failed"
+  | "canceled"
+  | "expired";
+
+/** Reading the upload: a budgeted step of the job, run by the control plane in a quarantined process. */
+export interface Intake {
+  status: "waiting" | "ready" | "running" | "done" | "failed";
+  epoch: number;
+  tries: number;
+  /** While running: when the try counts as lost. While ready: not before. */
+  until?: number;
+  image?: BlobRef;
+  alpha?: BlobRef;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly org: string;
+  status: JobStatus;
+  readonly options: Options;
+  readonly input: {
+    readonly key: string;
+    readonly contentType: string;
+    readonly bytes: number;
+    readonly sha256?: string;
+  };
+  intake: Intake;
+  measures?: IntakeMeasures;
+  stages: Stage[];
+  readonly createdAt: number;
+  /** When the upload slot closes. */
+  readonly uploadBy: number;
+  /** Whatever happens, the job has ended by then. */
+  readonly finishBy: number;
+  queuedAt?: number;
+  startedAt?: number;
+  endedAt?: number;
+  /** End of retention: the bytes are deleted. */
+  expiresAt?: number;
+  /** Intermediate bytes are gone. */
+  discarded?: true;
+  error?: { code: string; message: string };
+}
+
+/** A row of the job's own partition, written in the same transaction as the job. */
+export interface JobRow {
+  readonly sk: "PLAN";
+  readonly body: unknown;
+}
+
+export function newJob(
+  ask: Pick<Job, "id" | "org" | "options" | "input"> & { readonly uploaded: boolean },
+  now: number,
+): Job {
+  const { id, org, options, input, uploaded } = ask;
+  return {
+    id,
+    org,
+    status: uploaded ? "queued" : "awaiting_upload",
+    options,
+    input,
+    intake: { status: uploaded ? "ready" : "waiting", epoch: 0, tries: 0 },
+    stages: chain(),
+    createdAt: now,
+    ...(uploaded ? { queuedAt: now } : {}),
+    uploadBy: now + UPLOAD_TTL_MS,
+    finishBy: now + FINISH_WITHIN_MS,
+  };
+}
+
+export function isTerminal(status: JobStatus): boolean {
+  switch (status) {
+    case "awaiting_upload":
+    case "queued":
+    case "processing":
+      return false;
+    case "succeeded":
+    case "failed":
+    case "canceled":
+    case "expired":
+      return true;
+  }
+}
+
+export function stageOf(job: Job, kind: StageKind): Stage {
+  const stage = job.stages.find((each) => each.kind === kind);
+  if (stage === undefined) throw new Error(`job ${job.id} has no stage ${kind}`);
+  return stage;
+}
+
+/** The pixels a stage works on: what the last finished stage before it wrote, or else the normalised upload. */
+export function imageBefore(job: Job, kind: StageKind): BlobRef | undefined {
+  let image = job.intake.image;
+  for (const stage of job.stages) {
+    if (stage.kind === kind) break;
+    image = stage.outputs?.["image"] ?? image;
+  }
+  return image;
+}
+
+/** The restored photograph, once the job has succeeded. */
+export function resultOf(job: Job): BlobRef | undefined {
+  return job.status === "succeeded" ? stageOf(job, "finish").outputs?.["image"] : undefined;
+}
+
+// ------------------------------------------------------------------------------------------- keys and index entries
+
+export function jobKey(id: string): { pk: string; sk: string } {
+  return { pk: `JOB#${id}`, sk: "JOB" };
+}
+
+/** Everything a job writes lies under it. */
+export function blobPrefix(jobId: string): string {
+  return `jobs/${jobId}/`;
+}
+
+/** Sort keys of time: fixed width, so that text order is time order. */
+export function timeKey(ms: number): string {
+  return String(Math.max(0, Math.floor(ms))).padStart(15, "0");
+}
+
+export type DueClass = "lease" | "ring" | "retention";
+export const DUE_CLASSES: readonly DueClass[] = ["lease", "ring", "retention"];
+
+export function duePartition(dueClass: DueClass, shard: number): string {
+  return `DUE#${dueClass}#${shard}`;
+}
+
+export function readyPartition(shard: number): string {
+  return `READY#standard#any#${shard}`;
+}
+
+interface Deadline {
+  readonly at: number;
+  readonly of: DueClass;
+}
+
+/** Every open deadline of a job. The item's one timer is their minimum; its class the most urgent among them. */
+function deadlines(job: Job): Deadline[] {
+  const all: Deadline[] = [];
+  const add = (of: DueClass, at: number | undefined): void => {
+    if (at !== undefined) all.push({ of, at });
+  };
+  if (isTerminal(job.status)) {
+    if (job.discarded !== true && job.endedAt !== undefined) add("retention", job.endedAt + DISCARD_AFTER_MS);
+    if (job.status === "succeeded") add("retention", job.expiresAt);
+    return all;
+  }
+  add("lease", job.finishBy);
+  if (job.status === "awaiting_upload") add("ring", job.uploadBy);
+  if (job.intake.status === "ready")
+    add("ring", Math.max(job.intake.until ?? 0, job.queuedAt ?? job.createdAt));
+  if (job.intake.status === "running") add("lease", job.intake.until);
+  for (const stage of job.stages) {
+    if (stage.status === "ready") add("ring", Math.max(stage.ringAt ?? 0, stage.notBefore ?? 0));
+    if (stage.status === "leased") {
+      add("lease", stage.lookAt);
+      add("lease", stage.hardDeadline);
+    }
+  }
+  return all;
+}
+
+/** When the job wants to be looked at next; undefined when nothing is open any more. */
+export function nextDue(job: Job): Deadline | undefined {
+  const all = deadlines(job);
+  if (all.length === 0) return undefined;
+  const leased = job.stages.some((stage) => stage.status === "leased") || job.intake.status === "running";
+  const of: DueClass = isTerminal(job.status) ? "retention" : leased ? "lease" : "ring";
+  return { of, at: Math.min(...all.map((each) => each.at)) };
+}
+
+/** The index entries of a job: a function of its state, so none can be forgotten. */
+export function jobIndexes(job: Job): Partial<Record<"org" | "due" | "ready", { pk: string; sk: string }>> {
+  const shard = shardOf(job.id, INDEX_SHARDS);
+  const due = nextDue(job);
+  const ready = job.stages.find((stage) => stage.status === "ready");
+  return {
+    org: { pk: `ORG#${job.org}`, sk: job.id },
+    ...(due === undefined
+      ? {}
+      : { due: { pk: duePartition(due.of, shard), sk: `${timeKey(due.at)}#${job.id}` } }),
+    ...(ready === undefined || isTerminal(job.status)
+      ? {}
+      : {
+          ready: {
+            pk: readyPartition(shard),
+            sk: `${timeKey(Math.max(ready.readyAt ?? 0, ready.notBefore ?? 0))}#${job.id}`,
+          },
+        }),
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------- commands
+
+/** What the control plane does after a commit. All are idempotent. */
+export type Command =
+  | { readonly do: "ring"; readonly job: string; readonly org: string; readonly delayMs: number }
+  | { readonly do: "intake"; readonly job: string }
+  | {
+      readonly do: "discard";
+      readonly job: string;
+      readonly input: string;
+      readonly keep: readonly string[];
+    };
+
+/** What a job is owed now: a function of its state, never of the event, so that a crash after a commit loses nothing. */
+export function owed(job: Job, now: number): Command[] {
+  if (isTerminal(job.status)) {
+    const due = job.discarded !== true && job.endedAt !== undefined && job.endedAt + DISCARD_AFTER_MS <= now;
+    return due ? [{ do: "discard", job: job.id, input: job.input.key, keep: kept(job) }] : [];
+  }
+  const commands: Command[] = [];
+  if (job.intake.status === "ready" && (job.intake.until ?? 0) <= now)
+    commands.push({ do: "intake", job: job.id });
+  const ready = job.stages.filter((stage) => stage.status === "ready");
+  if (ready.length > 0) {
+    const from = Math.min(...ready.map((stage) => stage.notBefore ?? 0));
+    commands.push({ do: "ring", job: job.id, org: job.org, delayMs: Math.max(0, from - now) });
+  }
+  return commands;
+}
+
+/** The keys that outlive the job's work: its result, until retention ends. */
+function kept(job: Job): string[] {
+  if (job.status !== "succeeded") return [];
+  return [...Object.values(stageOf(job, "finish").outputs ?? {}).map((blob) => blob.key), job.input.key];
+}
+
+/** Asserted at every write: what must hold for any stored job. */
+export function jobBreach(job: Job): string | undefined {
+  if (isTerminal(job.status) && job.stages.some(isOpen)) return "a terminal job has an open stage";
+  for (const stage of job.stages) {
+    if (stage.status !== "leased") continue;
+    if (
+      stage.agent === undefined ||
+      stage.claimId === undefined ||
+      stage.lookAt === undefined ||
+      stage.hardDeadline === undefined
+    ) {
+      return `the leased stage ${stage.kind} lacks its agent, claim or deadlines`;
+    }
+  }
+  if (!isTerminal(job.status) && nextDue(job) === undefined) return "an open job has no timer";
+  return undefined;
+}

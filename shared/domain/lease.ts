@@ -1,0 +1,36 @@
+/**
+ * What "held" means. A leased stage belongs to its agent exactly as long as the agent lives and says that it runs it.
+ * The epoch alone fences writes; holding decides only when somebody else may try (docs/architecture.md, "Leases").
+ */
+import { LEASE_GUARD_MS, LEASE_MS } from "./limits.ts";
+import type { Run } from "./message.ts";
+import type { Stage } from "./stage.ts";
+
+/** The agent's item, as its last beat left it. An id is minted per process start and never used again. */
+export interface Agent {
+  readonly id: string;
+  readonly expiresAt: number;
+  readonly runs: readonly Run[];
+  /** The process is known to have exited (reaped by its parent, or it said goodbye). */
+  readonly gone?: true;
+}
+
+/** Read the job first, then the agent, both strongly consistent. */
+export function isHeld(
+  ask: { readonly jobId: string; readonly stage: Stage; readonly agent: Agent | undefined },
+  now: number,
+): boolean {
+  const { jobId, stage, agent } = ask;
+  if (agent?.gone === true) return false;
+  // Just claimed: the next beat has not had its chance to name it yet.
+  if (stage.startedAt !== undefined && now - stage.startedAt < LEASE_MS) return true;
+  if (agent === undefined || agent.expiresAt + LEASE_GUARD_MS <= now) return false;
+  return agent.runs.some((run) => run.job === jobId && run.stage === stage.kind && run.epoch === stage.epoch);
+}
+
+/** When a stage that is held is to be looked at again. */
+export function nextLook(stage: Stage, agent: Agent | undefined, now: number): number {
+  const first = (stage.startedAt ?? now) + LEASE_MS + LEASE_GUARD_MS;
+  if (now < first) return first;
+  return Math.max(now + LEASE_GUARD_MS, (agent?.expiresAt ?? now) + LEASE_GUARD_MS);
+}

@@ -1,0 +1,66 @@
+/** Every number that bounds the system, in one place. Times in milliseconds. */
+
+// Engines (the tightest of the engines behind each port).
+export const ITEM_BYTES_MAX = 350_000;
+export const TRANSACTION_WRITES_MAX = 100;
+export const PAGE_ROWS_MAX = 100;
+export const QUEUE_BATCH_MAX = 10;
+export const QUEUE_DELAY_MS_MAX = 900_000;
+export const QUEUE_BODY_BYTES_MAX = 8_192;
+/** Shards of the due and ready indexes, so that no partition is hot. */
+export const INDEX_SHARDS = 16;
+
+// Uploads and images.
+export const UPLOAD_BYTES_MAX = 60 * 1024 * 1024;
+export const UPLOAD_TTL_MS = 3_600_000;
+export const INPUT_PIXELS_MAX = 100_000_000;
+/** Above it the plan lowers the scale and says so. */
+export const OUTPUT_PIXELS_MAX = 400_000_000;
+export const DOWNLOAD_TTL_MS = 3_600_000;
+export const API_BODY_BYTES_MAX = 64 * 1024;
+
+// Jobs.
+export const STAGES_MAX = 12;
+export const FINISH_WITHIN_MS = 24 * 3_600_000;
+export const RETENTION_HOURS_DEFAULT = 720;
+export const RETENTION_HOURS_MAX = 24 * 365;
+/** Intermediate outputs outlive the job's end by this: longer than any late writer. */
+export const DISCARD_AFTER_MS = 600_000;
+
+// Leases (the model-checked timers of docs/architecture.md).
+export const LEASE_MS = 20_000;
+export const LEASE_GUARD_MS = 3_000;
+/** A claim whose decision is older than this at its write starts over. */
+export const CLAIM_AGE_MS_MAX = 2_000;
+export const VISIBILITY_MS = 30_000;
+export const HARD_DEADLINE_MS = 15 * 60_000;
+/** The hard deadline of a stage is at least this many times its estimate. */
+export const HARD_DEADLINE_FACTOR = 4;
+export const RING_AGAIN_MS = 50_000;
+export const RING_AGAIN_MS_MAX = 15 * 60_000;
+export const AGENT_ITEM_TTL_MS = 24 * 3_600_000;
+
+// Budgets: how often a stage may be tried again, by the class of its failure.
+export const CRASHES_MAX = 3;
+/** Crashes tolerated where the fleet has one agent: two different agents cannot be demanded there. */
+export const CRASHES_ALONE_MAX = 5;
+export const LOST_MAX = 10;
+export const LOST_BEFORE_CAUTION = 2;
+export const RELEASED_BEFORE_BACKOFF = 5;
+export const RELEASED_MAX = 50;
+export const TRANSIENT_MAX = 8;
+export const OOM_MAX = 3;
+export const MODEL_FAULTS_MAX = 3;
+export const BUGS_MAX = 2;
+export const INTAKE_TRIES_MAX = 3;
+export const INTAKE_LEASE_MS = 120_000;
+export const BACKOFF_MS = 1_000;
+export const BACKOFF_MS_MAX = 300_000;
+
+/** A write that loses its `rev` is decided again at most so often. */
+export const CONFLICT_TRIES_MAX = 5;
+
+/** Exponential backoff for the n-th try (n from 1), without jitter: a pure function of the state. */
+export function backoffMs(n: number): number {
+  return Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.max(0, n - 1));
+}

@@ -1,0 +1,375 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  analysis,
+  blob,
+  can,
+  claim,
+  completion,
+  fresh,
+  measures,
+  ready,
+  START,
+  step,
+} from "./job-fixture.ts";
+import { ALONE, FLEET } from "#shared/domain/budget.ts";
+import type { JobEvent } from "#shared/domain/event.ts";
+import { decide } from "#shared/domain/decide.ts";
+import {
+  imageBefore,
+  isTerminal,
+  jobBreach,
+  jobIndexes,
+  nextDue,
+  owed,
+  resultOf,
+  stageOf,
+  type Job,
+} from "#shared/domain/job.ts";
+import {
+  CRASHES_ALONE_MAX,
+  DISCARD_AFTER_MS,
+  FINISH_WITHIN_MS,
+  HARD_DEADLINE_MS,
+  INTAKE_TRIES_MAX,
+  LOST_MAX,
+  RING_AGAIN_MS,
+  UPLOAD_TTL_MS,
+} from "#shared/domain/limits.ts";
+import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
+
+function succeed(): Job {
+  let job = step(ready(), claim("agt_a", "clm_1"), START);
+  job = step(job, completion(job, "analyze", { nextClaimId: "clm_2" }), START + 1);
+  job = step(job, completion(job, "upscale", { nextClaimId: "clm_3" }), START + 2);
+  return step(job, completion(job, "finish"), START + 3);
+}
+
+test("a photograph travels from its upload to its result, each stage claimed in the answer to the one before", () => {
+  let job = fresh(false);
+  expect(job.status).toBe("awaiting_upload");
+  job = step(job, { type: "uploaded" }, START);
+  expect(job.status).toBe("queued");
+  expect(owed(job, START)).toEqual([{ do: "intake", job: "job_1" }]);
+  job = ready();
+  expect(stageOf(job, "analyze").status).toBe("ready");
+  expect(owed(job, START)).toEqual([{ do: "ring", job: "job_1", org: "org_1", delayMs: 0 }]);
+  job = step(job, claim("agt_a", "clm_1"), START);
+  expect(job.status).toBe("processing");
+  job = step(job, completion(job, "analyze", { nextClaimId: "clm_2" }), START + 1);
+  expect(job.stages.map((stage) => stage.status)).toEqual([
+    "done",
+    "skipped",
+    "skipped",
+    "skipped",
+    "skipped",
+    "leased",
+    "blocked",
+  ]);
+  expect(stageOf(job, "upscale")).toMatchObject({ model: "esrgan-thick", claimId: "clm_2", epoch: 1 });
+  expect(owed(job, START + 1)).toEqual([]);
+  job = step(job, completion(job, "upscale", { nextClaimId: "clm_3" }), START + 2);
+  expect(imageBefore(job, "finish")?.key).toBe("jobs/job_1/upscale/e1-x.image.tif");
+  job = step(job, completion(job, "finish"), START + 3);
+  expect(job.status).toBe("succeeded");
+  expect(resultOf(job)?.key).toBe("jobs/job_1/finish/e1-x.image.tif");
+});
+
+test("the plan is written once, with the end of the analysis, and names every stage with a reason", () => {
+  const claimed = step(ready(), claim("agt_a", "clm_1"), START);
+  const { rows } = decide(claimed, completion(claimed, "analyze"), START + 1);
+  const body = rows[0]?.body as { plan: { steps: { kind: string; reason: string }[] } };
+  expect(body.plan.steps.map((each) => each.kind)).toEqual([...STAGE_KINDS]);
+  expect(body.plan.steps.every((each) => each.reason.length > 3)).toBe(true);
+});
+
+test("a stage is accepted under the epoch then current and never twice", () => {
+  const first = step(ready(), claim("agt_a", "clm_1"), START);
+  const late = completion(first, "analyze", { agent: "agt_a" });
+  const lost = step(
+    first,
+    { type: "looked", stage: "analyze", epoch: 1, held: false, lookAt: 0 },
+    START + 30_000,
+  );
+  const second = step(lost, claim("agt_b", "clm_2"), START + 30_001);
+  expect(stageOf(second, "analyze").epoch).toBe(2);
+  expect(step(second, late, START + 30_002)).toBe(second);
+  const done = step(second, completion(second, "analyze"), START + 30_003);
+  expect(stageOf(done, "analyze").status).toBe("done");
+  expect(step(done, completion(second, "analyze"), START + 30_004)).toBe(done);
+});
+
+test("what a stranger says of a lease changes nothing", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  expect(step(job, completion(job, "analyze", { agent: "agt_evil" }), START + 1)).toBe(job);
+  expect(
+    step(
+      job,
+      { type: "failed", stage: "analyze", epoch: 1, agent: "agt_evil", failure: "bug", message: "" },
+      START + 1,
+    ),
+  ).toBe(job);
+  expect(step(job, { type: "released", stage: "analyze", epoch: 1, agent: "agt_evil" }, START + 1)).toBe(job);
+});
+
+test("cancel and the last complete cannot both win", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  const canceled = step(job, { type: "cancel-asked" }, START + 1);
+  expect(canceled.status).toBe("canceled");
+  expect(step(canceled, completion(job, "analyze"), START + 2)).toBe(canceled);
+  const done = succeed();
+  expect(step(done, { type: "cancel-asked" }, START + 9)).toBe(done);
+});
+
+test("a release costs no try and the stage is ready at once", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  const released = step(job, { type: "released", stage: "analyze", epoch: 1, agent: "agt_a" }, START + 1);
+  expect(stageOf(released, "analyze")).toMatchObject({ status: "ready", tries: { released: 1 } });
+  expect(stageOf(released, "analyze").notBefore).toBeUndefined();
+});
+
+test("three dead workers on two agents make a photograph poison, three on one do not", () => {
+  const crash = (job: Job, agent: string, n: number): Job => {
+    const at = START + n * 100_000;
+    const claimed = step(job, claim(agent, `clm_${n}`), at);
+    const stage = stageOf(claimed, "analyze");
+    return step(
+      claimed,
+      {
+        type: "failed",
+        stage: "analyze",
+        epoch: stage.epoch,
+        agent,
+        failure: "worker_crashed",
+        message: "it died",
+      },
+      at + 1,
+    );
+  };
+  const alone = [1, 2, 3].reduce((job, n) => crash(job, "agt_a", n), ready());
+  expect(alone.status).toBe("processing");
+  const fleet = ["agt_a", "agt_a", "agt_b"].reduce((job, agent, n) => crash(job, agent, n + 1), ready());
+  expect(fleet).toMatchObject({ status: "failed", error: { code: "poison" } });
+  const ever = Array.from({ length: CRASHES_ALONE_MAX }).reduce<Job>(
+    (job, _, n) => crash(job, "agt_a", n + 1),
+    ready(),
+  );
+  expect(ever).toMatchObject({ status: "failed", error: { code: "poison" } });
+});
+
+test("lost agents never make poison: the stage is handed out with care, and ends as infra after ten", () => {
+  let job = ready();
+  let now = START;
+  for (let n = 1; n <= LOST_MAX; n++) {
+    now += 1_000_000;
+    if (n > 2) expect(step(job, claim("agt_busy", "clm_x", false), now)).toBe(job);
+    job = step(job, claim("agt_a", `clm_${n}`), now);
+    job = step(job, { type: "looked", stage: "analyze", epoch: n, held: false, lookAt: 0 }, now + 30_000);
+  }
+  expect(job).toMatchObject({ status: "failed", error: { code: "infra" } });
+});
+
+test("every failure an agent may report ends within its budget", () => {
+  for (const failure of FAILURES) {
+    let job = ready();
+    let now = START;
+    let tries = 0;
+    while (!isTerminal(job.status)) {
+      expect(++tries, failure).toBeLessThanOrEqual(10);
+      now += 1_000_000;
+      job = step(job, claim(`agt_${tries}`, `clm_${tries}`), now);
+      const { epoch, agent = "" } = stageOf(job, "analyze");
+      job = step(
+        job,
+        { type: "failed", stage: "analyze", epoch, agent, failure, message: "said so" },
+        now + 1,
+      );
+    }
+    expect(job.status, failure).toBe("failed");
+    expect(job.error?.code, failure).toMatch(/^[a-z_]+$/);
+  }
+});
+
+test("a look that finds the stage held moves timers only", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  const { job: looked, timersOnly } = decide(
+    job,
+    { type: "looked", stage: "analyze", epoch: 1, held: true, lookAt: START + 60_000 },
+    START + 23_000,
+  );
+  expect(timersOnly).toBe(true);
+  expect(stageOf(looked, "analyze").lookAt).toBe(START + 60_000);
+  expect(
+    decide(job, { type: "looked", stage: "analyze", epoch: 1, held: false, lookAt: 0 }, START + 23_000)
+      .timersOnly,
+  ).toBe(false);
+});
+
+test("a try past its hard deadline counts as crashed, held or not", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  expect(step(job, { type: "due" }, START + HARD_DEADLINE_MS - 1)).toBe(job);
+  expect(stageOf(step(job, { type: "due" }, START + HARD_DEADLINE_MS), "analyze")).toMatchObject({
+    status: "ready",
+    tries: { crashed: 1 },
+  });
+});
+
+test("a ready stage nobody claims is rung again, later each time", () => {
+  let job = ready();
+  const gaps: number[] = [];
+  let last = START;
+  for (let n = 0; n < 6; n++) {
+    const due = nextDue(job)?.at ?? 0;
+    gaps.push(due - last);
+    job = step(job, { type: "due" }, due);
+    expect(owed(job, due)).toContainEqual({ do: "ring", job: "job_1", org: "org_1", delayMs: 0 });
+    last = due;
+  }
+  expect(gaps).toEqual([1, 2, 4, 8, 16, 18].map((n) => n * RING_AGAIN_MS));
+});
+
+test("an upload that never comes expires the job; one whose event was lost is found", () => {
+  const job = fresh(false);
+  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS - 1)).toBe(job);
+  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS).status).toBe("expired");
+  expect(step(job, { type: "due", objectThere: true }, START + UPLOAD_TTL_MS).status).toBe("queued");
+});
+
+test("an image that kills its reader ends after its tries; a reader that was killed costs none", () => {
+  let job = fresh();
+  for (let n = 1; n <= 5; n++) {
+    job = step(job, { type: "intake-started" }, START + n);
+    job = step(job, { type: "intake-lost", epoch: job.intake.epoch }, START + n);
+  }
+  expect(job.intake).toMatchObject({ status: "ready", tries: 0, epoch: 5 });
+  let now = START;
+  for (let n = 1; n <= INTAKE_TRIES_MAX; n++) {
+    now += 1_000_000;
+    job = step(job, { type: "intake-started" }, now);
+    job = step(job, { type: "due" }, job.intake.until ?? 0);
+  }
+  expect(job).toMatchObject({ status: "failed", error: { code: "input_unreadable" } });
+});
+
+test("a late answer of an intake that was given up changes nothing", () => {
+  const first = step(fresh(), { type: "intake-started" }, START);
+  const again = step(
+    step(first, { type: "due" }, first.intake.until ?? 0),
+    { type: "intake-started" },
+    START + 1_000_000,
+  );
+  expect(again.intake.epoch).toBe(2);
+  expect(
+    step(
+      again,
+      { type: "intake-done", epoch: 1, measures, image: blob("jobs/job_1/intake/e1-x.image.tif") },
+      START + 1_000_001,
+    ),
+  ).toBe(again);
+});
+
+test("a result lives until its retention ends, and only then are its bytes owed to deletion", () => {
+  const job = succeed();
+  const soon = START + 3 + DISCARD_AFTER_MS;
+  expect(owed(job, soon)).toEqual([
+    {
+      do: "discard",
+      job: "job_1",
+      input: "jobs/job_1/input",
+      keep: ["jobs/job_1/finish/e1-x.image.tif", "jobs/job_1/input"],
+    },
+  ]);
+  const tidy = step(job, { type: "discarded" }, soon);
+  expect(owed(tidy, soon)).toEqual([]);
+  const end = tidy.expiresAt ?? 0;
+  expect(nextDue(tidy)).toEqual({ at: end, of: "retention" });
+  const expired = step(tidy, { type: "due" }, end);
+  expect(expired.status).toBe("expired");
+  expect(owed(expired, end)).toEqual([{ do: "discard", job: "job_1", input: "jobs/job_1/input", keep: [] }]);
+  expect(nextDue(step(expired, { type: "discarded" }, end))).toBeUndefined();
+});
+
+test("every accepted job ends by its deadline, whatever arrives and however often", () => {
+  const agents = ["agt_a", "agt_b"];
+  const event = fc.oneof(
+    fc.constantFrom<JobEvent>(
+      { type: "uploaded" },
+      { type: "intake-started" },
+      { type: "due" },
+      { type: "due", objectThere: true },
+      { type: "discarded" },
+    ),
+    fc.record({ type: fc.constant("intake-lost" as const), epoch: fc.nat(3) }),
+    fc.nat(3).map((epoch): JobEvent => ({
+      type: "intake-done",
+      epoch,
+      measures,
+      image: blob("jobs/job_1/intake/e1-x.image.tif"),
+    })),
+    fc
+      .record({ epoch: fc.nat(3), final: fc.boolean() })
+      .map((each): JobEvent => ({ type: "intake-failed", code: "image_broken", message: "broken", ...each })),
+    fc
+      .record({
+        agent: fc.constantFrom(...agents),
+        claimId: fc.constantFrom("clm_1", "clm_2"),
+        idle: fc.boolean(),
+      })
+      .map((each): JobEvent => ({ type: "claimed", can, ...each })),
+    fc
+      .record({ stage: fc.constantFrom(...STAGE_KINDS), epoch: fc.nat(4), agent: fc.constantFrom(...agents) })
+      .chain((at) =>
+        fc.constantFrom<JobEvent>(
+          {
+            type: "completed",
+            ...at,
+            outputs: { image: blob("jobs/job_1/x") },
+            analysis,
+            timings: { seconds: 1, modelSeconds: 1, loadSeconds: 0 },
+            warnings: [],
+            can,
+            nextClaimId: "clm_9",
+          },
+          { type: "released", ...at },
+          { type: "failed", ...at, failure: "worker_crashed", message: "died" },
+          { type: "failed", ...at, failure: "transient_io", message: "slow" },
+          { type: "looked", stage: at.stage, epoch: at.epoch, held: false, lookAt: 0 },
+          { type: "looked", stage: at.stage, epoch: at.epoch, held: true, lookAt: START + 10_000_000 },
+        ),
+      ),
+  );
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.array(fc.tuple(event, fc.nat(3_000_000)), { maxLength: 60 }),
+      fc.constantFrom(FLEET, ALONE),
+      (uploaded, events, policy) => {
+        let job = fresh(uploaded);
+        let now = START;
+        const epochs = new Map<string, number>();
+        for (const [each, gap] of events) {
+          now += gap;
+          const before = structuredClone(job);
+          const after = step(job, each, now, policy);
+          expect(job).toEqual(before);
+          expect(jobBreach(after)).toBeUndefined();
+          if (isTerminal(job.status) && after.status !== job.status)
+            expect([job.status, after.status]).toEqual(["succeeded", "expired"]);
+          for (const stage of after.stages) {
+            expect(stage.epoch).toBeGreaterThanOrEqual(epochs.get(stage.kind) ?? 0);
+            epochs.set(stage.kind, stage.epoch);
+          }
+          expect(jobIndexes(after).due === undefined).toBe(nextDue(after) === undefined);
+          job = after;
+        }
+        const ended = step(
+          step(job, { type: "due" }, START + FINISH_WITHIN_MS + now),
+          { type: "due" },
+          START + FINISH_WITHIN_MS + now,
+        );
+        expect(isTerminal(ended.status)).toBe(true);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
