@@ -1,0 +1,249 @@
+/**
+ * The control API of agents. An agent holds no table rights: it says what it did, and the control plane decides what
+ * that means. Every call is idempotent by epoch and claim id; an agent can act only on leases it holds.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { apply, loadJob, type ApplyDoors } from "../apply.ts";
+import { look } from "../look.ts";
+import { agentItem, readAgent, type AgentRecord } from "./agent-item.ts";
+import { leaseOf, outputPrefix } from "./lease-offer.ts";
+import type { JobEvent } from "#shared/domain/event.ts";
+import { Fault } from "#shared/domain/fault.ts";
+import { newId } from "#shared/domain/id.ts";
+import {
+  DUE_CLASSES,
+  duePartition,
+  isTerminal,
+  readyPartition,
+  stageOf,
+  type Job,
+} from "#shared/domain/job.ts";
+import { INDEX_SHARDS, LEASE_MS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
+import type {
+  BeatAnswer,
+  BeatAsk,
+  Capabilities,
+  ClaimAnswer,
+  ClaimAsk,
+  CompleteAnswer,
+  CompleteAsk,
+  FailAsk,
+  RegisterAnswer,
+  ReleaseAsk,
+  Verdict,
+} from "#shared/domain/message.ts";
+import type { Stage } from "#shared/domain/stage.ts";
+import type { Blobs } from "#shared/ports.ts";
+
+export interface AgentDoors extends ApplyDoors {
+  readonly blobs: Blobs;
+  /** Whoever knows it may start an agent. */
+  readonly fleetSecret: string;
+  readonly beatMs: number;
+}
+
+/** Rows of the ready index read per shard by an agent that asks for any work. */
+const ASK_ROWS_MAX = 5;
+
+/** @throws Fault auth `secret_invalid`. */
+export async function register(
+  doors: AgentDoors,
+  secret: string,
+  can: Capabilities,
+): Promise<RegisterAnswer> {
+  if (!sameText(secret, doors.fleetSecret))
+    throw new Fault("auth", "secret_invalid", "The fleet secret is wrong.");
+  const now = doors.clock.now();
+  const id = newId("agt", now, doors.entropy(10));
+  const token = Buffer.from(doors.entropy(32)).toString("base64url");
+  const record: AgentRecord = {
+    id,
+    can,
+    hot: [],
+    runs: [],
+    registeredAt: now,
+    expiresAt: now + LEASE_MS,
+    tokenHash: sha256(token),
+  };
+  const committed = await doors.store.transact([{ op: "put", item: agentItem(record, 0), when: "absent" }]);
+  if (!committed.ok)
+    throw new Fault("busy", "store_busy", "The agent could not be registered; please repeat the call.");
+  return { agent: id, token: `${id}.${token}`, beatMs: doors.beatMs };
+}
+
+/** The agent a token belongs to. @throws Fault auth `token_invalid`: register anew. */
+export async function authenticate(doors: Pick<AgentDoors, "store">, token: string): Promise<AgentRecord> {
+  const [id = "", secret = ""] = token.split(".", 2);
+  const agent = id.startsWith("agt_") && id.length <= 40 ? await readAgent(doors.store, id) : undefined;
+  if (agent === undefined || agent.gone === true || !sameText(sha256(secret), agent.tokenHash)) {
+    throw new Fault("auth", "token_invalid", "This agent is not known here; it must register anew.");
+  }
+  return agent;
+}
+
+/** One conditional write: a beat that was overtaken by a later one changes nothing. */
+export async function beat(doors: AgentDoors, agent: AgentRecord, ask: BeatAsk): Promise<BeatAnswer> {
+  const record: AgentRecord = {
+    ...agent,
+    expiresAt: doors.clock.now() + LEASE_MS,
+    runs: ask.runs,
+    hot: ask.hot,
+  };
+  await doors.store.transact([
+    { op: "put", item: agentItem(record, ask.seq), when: { below: "seq", than: ask.seq } },
+  ]);
+  const drop: BeatAnswer["drop"] = [];
+  for (const { job: jobId, stage: kind, epoch } of ask.runs) {
+    const job = await loadJob(doors.store, jobId).catch(missingAsUndefined);
+    const stage = job === undefined ? undefined : stageOf(job.job, kind);
+    const own = stage?.status === "leased" && stage.epoch === epoch && stage.agent === agent.id;
+    if (!own) drop.push({ job: jobId, stage: kind, epoch });
+  }
+  return { drop };
+}
+
+export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
+  if (ask.job !== undefined) return claimJob(doors, agent, { job: ask.job, claimId: ask.claimId });
+  const first = (doors.entropy(1)[0] ?? 0) % INDEX_SHARDS;
+  for (let i = 0; i < INDEX_SHARDS; i++) {
+    const page = await doors.store.nominate("ready", readyPartition((first + i) % INDEX_SHARDS), {
+      limit: ASK_ROWS_MAX,
+    });
+    for (const key of page.rows) {
+      const answer = await claimJob(doors, agent, { job: key.pk.slice("JOB#".length), claimId: ask.claimId });
+      if (answer.verdict === "granted") return answer;
+    }
+  }
+  return { verdict: "gone" };
+}
+
+async function claimJob(
+  doors: AgentDoors,
+  agent: AgentRecord,
+  ask: { job: string; claimId: string },
+): Promise<ClaimAnswer> {
+  const event = {
+    type: "claimed" as const,
+    agent: agent.id,
+    claimId: ask.claimId,
+    can: agent.can,
+    idle: agent.runs.length === 0,
+  };
+  const found = await loadJob(doors.store, ask.job).catch(missingAsUndefined);
+  if (found === undefined || isTerminal(found.job.status)) return { verdict: "gone" };
+  let { job } = await apply(doors, ask.job, event);
+  if (grantedTo(job, ask.claimId) === undefined && job.stages.some((stage) => stage.status === "leased")) {
+    job = await look(doors, ask.job);
+    if (job.stages.some((stage) => stage.status === "ready")) ({ job } = await apply(doors, ask.job, event));
+  }
+  const stage = grantedTo(job, ask.claimId);
+  if (stage !== undefined) return { verdict: "granted", lease: await leaseOf(doors.store, job, stage) };
+  const pending =
+    !isTerminal(job.status) && job.stages.some(({ status }) => status === "ready" || status === "leased");
+  return { verdict: pending ? "wait" : "gone" };
+}
+
+/**
+ * Commits a finished stage, and with `nextClaimId` claims the next one in the same transaction. A repeat is answered
+ * with the lease that was granted the first time.
+ * @throws Fault input `output_invalid` when an output is not what and where the agent says.
+ */
+export async function complete(
+  doors: AgentDoors,
+  agent: AgentRecord,
+  ask: CompleteAsk,
+): Promise<CompleteAnswer> {
+  await verifyOutputs(doors.blobs, ask);
+  const applied = await apply(doors, ask.job, {
+    type: "completed",
+    stage: ask.stage,
+    epoch: ask.epoch,
+    agent: agent.id,
+    outputs: ask.outputs,
+    timings: ask.timings,
+    warnings: ask.warnings,
+    can: agent.can,
+    ...(ask.analysis === undefined ? {} : { analysis: ask.analysis }),
+    ...(ask.model === undefined ? {} : { model: ask.model }),
+    ...(ask.nextClaimId === undefined ? {} : { nextClaimId: ask.nextClaimId }),
+  }).catch(missingAsUndefined);
+  if (applied === undefined) return { verdict: "stale" };
+  const { job } = applied;
+  const done = stageOf(job, ask.stage);
+  if (done.status !== "done" || done.epoch !== ask.epoch || done.agent !== agent.id)
+    return { verdict: "stale" };
+  const next = ask.nextClaimId === undefined ? undefined : grantedTo(job, ask.nextClaimId);
+  return {
+    verdict: "accepted",
+    ...(next === undefined ? {} : { next: await leaseOf(doors.store, job, next) }),
+  };
+}
+
+export async function fail(doors: AgentDoors, agent: AgentRecord, ask: FailAsk): Promise<Verdict> {
+  const { job: jobId, stage, epoch, failure, message } = ask;
+  return settle(doors, jobId, { type: "failed", stage, epoch, agent: agent.id, failure, message });
+}
+
+export async function release(doors: AgentDoors, agent: AgentRecord, ask: ReleaseAsk): Promise<Verdict> {
+  const { job: jobId, stage, epoch } = ask;
+  return settle(doors, jobId, { type: "released", stage, epoch, agent: agent.id });
+}
+
+/** A latecomer, a repeat and a job that has been erased are all answered alike. */
+async function settle(doors: AgentDoors, jobId: string, event: JobEvent): Promise<Verdict> {
+  const applied = await apply(doors, jobId, event).catch(missingAsUndefined);
+  return { verdict: applied?.changed === true ? "accepted" : "stale" };
+}
+
+/**
+ * The agent's process is known to have ended: no beat of it counts any more, and what it held is free at once
+ * instead of after its lease. Called by the agent itself at a clean exit, or by the parent that reaped it.
+ */
+export async function gone(doors: AgentDoors, agentId: string): Promise<void> {
+  const agent = await readAgent(doors.store, agentId);
+  if (agent === undefined) return;
+  const item = agentItem({ ...agent, runs: [], gone: true }, Number.MAX_SAFE_INTEGER);
+  await doors.store.transact([{ op: "put", item, when: "exists" }]);
+  for (const dueClass of DUE_CLASSES.filter((each) => each !== "retention")) {
+    for (let shard = 0; shard < INDEX_SHARDS; shard++) {
+      const page = await doors.store.nominate("due", duePartition(dueClass, shard), {
+        limit: PAGE_ROWS_MAX,
+        prefix: "",
+      });
+      for (const key of page.rows) {
+        if (key.sk !== "JOB") continue;
+        const found = await loadJob(doors.store, key.pk.slice("JOB#".length)).catch(missingAsUndefined);
+        if (found?.job.stages.some((stage) => stage.status === "leased" && stage.agent === agentId))
+          await look(doors, found.job.id);
+      }
+    }
+  }
+}
+
+function grantedTo(job: Job, claimId: string): Stage | undefined {
+  return job.stages.find((stage) => stage.status === "leased" && stage.claimId === claimId);
+}
+
+async function verifyOutputs(blobs: Blobs, ask: CompleteAsk): Promise<void> {
+  const prefix = outputPrefix(ask.job, ask.stage, ask.epoch);
+  for (const [name, output] of Object.entries(ask.outputs)) {
+    const stored = output.key.startsWith(prefix) ? await blobs.head(output.key) : undefined;
+    if (stored === undefined || stored.sha256 !== output.sha256 || stored.bytes !== output.bytes) {
+      throw new Fault("input", "output_invalid", `The output ${name} is not stored as it was described.`);
+    }
+  }
+}
+
+function missingAsUndefined(error: unknown): undefined {
+  if (error instanceof Fault && error.kind === "missing") return undefined;
+  throw error;
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** In constant time for texts of any length. */
+function sameText(a: string, b: string): boolean {
+  return timingSafeEqual(createHash("sha256").update(a).digest(), createHash("sha256").update(b).digest());
+}

@@ -1,0 +1,48 @@
+import { Hono } from "hono";
+import type { z } from "zod";
+import * as agents from "./agents.ts";
+import type { AgentDoors } from "./agents.ts";
+import type { AgentRecord } from "./agent-item.ts";
+import { Fault } from "#shared/domain/fault.ts";
+import { BeatAsk, ClaimAsk, CompleteAsk, FailAsk, RegisterAsk, ReleaseAsk } from "#shared/domain/message.ts";
+
+/** The control API over HTTP, to be mounted at /agents. Bearer: the fleet secret to register, the agent's token after. */
+export function agentRoutes(doors: AgentDoors): Hono {
+  const app = new Hono();
+  const call =
+    <Ask, Answer>(
+      schema: z.ZodType<Ask>,
+      act: (doors: AgentDoors, agent: AgentRecord, ask: Ask) => Promise<Answer>,
+    ) =>
+    async (request: Request): Promise<Response> => {
+      const agent = await agents.authenticate(doors, bearer(request));
+      return Response.json(await act(doors, agent, await parse(request, schema)));
+    };
+  app.post("/register", async (c) =>
+    c.json(await agents.register(doors, bearer(c.req.raw), await parse(c.req.raw, RegisterAsk))),
+  );
+  app.post("/beat", (c) => call(BeatAsk, agents.beat)(c.req.raw));
+  app.post("/claim", (c) => call(ClaimAsk, agents.claim)(c.req.raw));
+  app.post("/complete", (c) => call(CompleteAsk, agents.complete)(c.req.raw));
+  app.post("/fail", (c) => call(FailAsk, agents.fail)(c.req.raw));
+  app.post("/release", (c) => call(ReleaseAsk, agents.release)(c.req.raw));
+  app.post("/goodbye", async (c) => {
+    const agent = await agents.authenticate(doors, bearer(c.req.raw));
+    await agents.gone(doors, agent.id);
+    return c.json({});
+  });
+  return app;
+}
+
+function bearer(request: Request): string {
+  return /^Bearer (\S{1,200})$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+}
+
+async function parse<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+  const body: unknown = await request.json().catch(() => undefined);
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new Fault("input", "message_invalid", "The message does not follow the agents' protocol.", {
+    details: parsed.error.issues,
+  });
+}

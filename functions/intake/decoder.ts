@@ -1,0 +1,37 @@
+/**
+ * The program of the quarantine: decodes one photograph, says what it found, and ends. decoder-process.ts starts it with
+ * limits on memory, file size and time, and with an environment that holds no secret.
+ */
+import sharp from "sharp";
+import { decodePhotograph } from "./decode-photograph.ts";
+import type { DecoderMessage, DecodeRequest } from "./decoder-protocol.ts";
+
+// No loader of libvips but these reads a byte: no SVG, no PDF, no raw pixels, nothing that is chosen by a file's name.
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({
+  operation: [
+    "VipsForeignLoadJpeg",
+    "VipsForeignLoadPng",
+    "VipsForeignLoadWebp",
+    "VipsForeignLoadTiff",
+    "VipsForeignLoadNsgif",
+    "VipsForeignLoadHeif",
+  ],
+});
+sharp.cache(false);
+sharp.concurrency(1);
+
+// Without its parent a decoder has no reason to live.
+process.once("disconnect", () => process.exit(0));
+process.once("message", (request: DecodeRequest) => {
+  void decodePhotograph(request, say)
+    .then(say)
+    .then(() => process.exit(0));
+});
+await say({ kind: "ready" });
+
+function say(message: DecoderMessage): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, () => resolve());
+  });
+}

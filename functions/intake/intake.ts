@@ -1,0 +1,81 @@
+/**
+ * Intake: the uploaded bytes are decoded in quarantine, normalised and measured; then the job's first stage is ready.
+ * A budgeted step of the job: a try is announced before it starts, so that an image that kills its reader ends.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { apply, type ApplyDoors } from "../apply.ts";
+import type { Quarantine } from "./decode.ts";
+import type { BlobRef } from "#shared/domain/blob.ts";
+import { Fault } from "#shared/domain/fault.ts";
+import { blobPrefix, type Job } from "#shared/domain/job.ts";
+import type { Log } from "#shared/log.ts";
+import type { Blobs } from "#shared/ports.ts";
+
+export interface IntakeDoors extends ApplyDoors {
+  readonly blobs: Blobs;
+  readonly log: Log;
+  readonly quarantine: Quarantine;
+  /** A folder of its own for files in work. */
+  readonly scratch: string;
+}
+
+/** Reads one upload. Never throws: what goes wrong becomes an event of the job. */
+export async function runIntake(doors: IntakeDoors, jobId: string, signal?: AbortSignal): Promise<void> {
+  try {
+    const { job, changed } = await apply(doors, jobId, { type: "intake-started" });
+    if (!changed) return;
+    await tryIntake(doors, job, signal);
+  } catch (error) {
+    doors.log.error("intake_failed", { job: jobId, error });
+  }
+}
+
+async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | undefined): Promise<void> {
+  const { epoch } = job.intake;
+  const folder = join(doors.scratch, `${job.id}-${epoch}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, "upload");
+    await doors.blobs.download(job.input.key, path);
+    const decoded = await doors.quarantine.decode({
+      path,
+      outDir: folder,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const nonce = Buffer.from(doors.entropy(6)).toString("hex");
+    const { width, height } = decoded.measures;
+    const store = async (name: string, file: { path: string; sha256: string }): Promise<BlobRef> => {
+      const key = `${blobPrefix(job.id)}intake/e${epoch}-${nonce}.${name}.tif`;
+      return {
+        ...(await doors.blobs.upload(key, file.path, { contentType: "image/tiff", sha256: file.sha256 })),
+        width,
+        height,
+      };
+    };
+    const image = await store("image", decoded.image);
+    const alpha = decoded.alpha === undefined ? undefined : await store("alpha", decoded.alpha);
+    await apply(doors, job.id, {
+      type: "intake-done",
+      epoch,
+      measures: decoded.measures,
+      image,
+      ...(alpha === undefined ? {} : { alpha }),
+    });
+  } catch (error) {
+    if (signal?.aborted) return;
+    const spoken = error instanceof Fault ? error : undefined;
+    if (spoken === undefined) doors.log.error("intake_bug", { job: job.id, error });
+    await apply(doors, job.id, {
+      type: "intake-failed",
+      epoch,
+      code: spoken?.code ?? "internal_error",
+      message:
+        spoken?.message ??
+        "Something went wrong on our side while reading the file; nothing is billed. Please try again.",
+      final: spoken?.kind === "input",
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
