@@ -1,0 +1,95 @@
+import { delimiter, join } from "node:path";
+import { z } from "zod";
+import { LicenceClass } from "#shared/domain/model.ts";
+import type { Level } from "#shared/log.ts";
+
+/** What both processes of an agent are told by their environment. */
+const Environment = z.object({
+  /** The data folder: blobs, the doorbells' queue, scratch. */
+  PHOTOKEEP_DATA: z.string().min(1),
+  /** The folder of verified and prepared models. */
+  PHOTOKEEP_MODELS: z.string().min(1),
+  /** Further folders searched for known model files, separated as in PATH. */
+  PHOTOKEEP_EXTRA_MODELS: z.string().default(""),
+  /** Threads of a model; 0: as many as there are cores. */
+  PHOTOKEEP_THREADS: z.coerce.number().int().min(0).max(256).default(0),
+  /** What the loaded models of one worker may take, in MiB. */
+  PHOTOKEEP_MODEL_MEMORY_MB: z.coerce.number().int().min(64).max(1_048_576).default(2_048),
+  /** Classes of licences this deployment may use, separated by commas. */
+  PHOTOKEEP_LICENCES: z
+    .string()
+    .default("commercial,attribution")
+    .transform((list) => list.split(","))
+    .pipe(z.array(LicenceClass)),
+  PHOTOKEEP_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+
+const AgentEnvironment = Environment.extend({
+  PHOTOKEEP_CONTROL_URL: z.url({ protocol: /^https?$/ }),
+  PHOTOKEEP_FLEET_SECRET: z.string().min(16),
+});
+
+const WorkerEnvironment = Environment.extend({
+  /** Set by the supervisor: the scratch folder of this worker alone. */
+  PHOTOKEEP_SCRATCH: z.string().min(1),
+});
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+export interface WorkerConfig {
+  readonly blobs: string;
+  readonly scratch: string;
+  readonly modelsDir: string;
+  readonly extraModelDirs: readonly string[];
+  readonly threads: number;
+  readonly modelBytes: number;
+  readonly licences: readonly LicenceClass[];
+  readonly logLevel: Level;
+}
+
+export interface AgentConfig {
+  readonly controlUrl: string;
+  readonly fleetSecret: string;
+  readonly queueFile: string;
+  readonly scratchRoot: string;
+  readonly logLevel: Level;
+  /** The environment of the worker whose scratch folder is this: nothing secret, nothing of this machine. */
+  workerEnvironment(scratch: string): Record<string, string>;
+}
+
+/** @throws ZodError naming the variable that is missing or wrong. */
+export function readAgentConfig(variables: Variables): AgentConfig {
+  const env = AgentEnvironment.parse(variables);
+  return {
+    controlUrl: env.PHOTOKEEP_CONTROL_URL.replace(/\/+$/, ""),
+    fleetSecret: env.PHOTOKEEP_FLEET_SECRET,
+    queueFile: join(env.PHOTOKEEP_DATA, "queue.db"),
+    scratchRoot: join(env.PHOTOKEEP_DATA, "scratch"),
+    logLevel: env.PHOTOKEEP_LOG_LEVEL,
+    workerEnvironment: (scratch) => ({
+      PHOTOKEEP_DATA: env.PHOTOKEEP_DATA,
+      PHOTOKEEP_MODELS: env.PHOTOKEEP_MODELS,
+      PHOTOKEEP_EXTRA_MODELS: env.PHOTOKEEP_EXTRA_MODELS,
+      PHOTOKEEP_THREADS: String(env.PHOTOKEEP_THREADS),
+      PHOTOKEEP_MODEL_MEMORY_MB: String(env.PHOTOKEEP_MODEL_MEMORY_MB),
+      PHOTOKEEP_LICENCES: env.PHOTOKEEP_LICENCES.join(","),
+      PHOTOKEEP_LOG_LEVEL: env.PHOTOKEEP_LOG_LEVEL,
+      PHOTOKEEP_SCRATCH: scratch,
+    }),
+  };
+}
+
+/** @throws ZodError naming the variable that is missing or wrong. */
+export function readWorkerConfig(variables: Variables, cores: number): WorkerConfig {
+  const env = WorkerEnvironment.parse(variables);
+  return {
+    blobs: join(env.PHOTOKEEP_DATA, "blobs"),
+    scratch: env.PHOTOKEEP_SCRATCH,
+    modelsDir: env.PHOTOKEEP_MODELS,
+    extraModelDirs: env.PHOTOKEEP_EXTRA_MODELS.split(delimiter).filter((folder) => folder !== ""),
+    threads: env.PHOTOKEEP_THREADS === 0 ? cores : env.PHOTOKEEP_THREADS,
+    modelBytes: env.PHOTOKEEP_MODEL_MEMORY_MB * 2 ** 20,
+    licences: env.PHOTOKEEP_LICENCES,
+    logLevel: env.PHOTOKEEP_LOG_LEVEL,
+  };
+}

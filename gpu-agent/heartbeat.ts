@@ -1,0 +1,76 @@
+import { Fault } from "#shared/domain/fault.ts";
+import { VISIBILITY_MS } from "#shared/domain/limits.ts";
+import type { Log } from "#shared/log.ts";
+import type { Queue } from "#shared/ports.ts";
+import { beatLine, isSameRun, type ActiveRuns } from "./active-run.ts";
+import type { ControlApi } from "./control-client.ts";
+import type { Membership } from "./membership.ts";
+import { jittered, type Patience } from "./repeat.ts";
+
+const RETRY_MS = 1_000;
+const HOT_MAX = 64;
+
+export interface HeartbeatDoors extends Patience {
+  readonly control: ControlApi;
+  readonly membership: Membership;
+  readonly queue: Queue;
+  readonly runs: ActiveRuns;
+  readonly hot: () => readonly string[];
+  readonly log: Log;
+}
+
+/**
+ * Says every `beatMs` what this agent runs, and drops what the answer says is no longer its own; every second beat
+ * keeps the doorbells of those runs hidden. An agent that the control plane does not know any more registers anew: its
+ * leases were another agent's, so all are dropped. Ends when aborted.
+ * @throws Fault when the control plane refuses to register this agent.
+ */
+export async function keepBeating(doors: HeartbeatDoors, signal: AbortSignal): Promise<void> {
+  const { membership, clock } = doors;
+  for (let seq = 1; ; seq += 1) {
+    const member = membership.current() ?? (await rejoin(doors, signal));
+    const dueAt = clock.now() + member.beatMs;
+    const [beaten] = await Promise.all([beat(doors, seq), seq % 2 === 0 ? hideDoorbells(doors) : undefined]);
+    const pauseMs = beaten ? dueAt - clock.now() : jittered(RETRY_MS, doors.entropy);
+    await clock.sleep(Math.max(0, pauseMs), signal);
+  }
+}
+
+async function beat({ control, membership, runs, hot, log }: HeartbeatDoors, seq: number): Promise<boolean> {
+  try {
+    const { drop } = await membership.call((token) =>
+      control.beat(token, { seq, runs: [...runs].map(beatLine), hot: hot().slice(0, HOT_MAX) }),
+    );
+    for (const gone of drop) {
+      for (const run of runs) {
+        if (!isSameRun(run, gone)) continue;
+        log.info("run-dropped", gone);
+        run.dropped.abort();
+      }
+    }
+    return true;
+  } catch (error) {
+    const isExpected = error instanceof Fault && error.code !== "request_refused";
+    log[isExpected ? "warn" : "error"]("beat-failed", { seq, error });
+    return false;
+  }
+}
+
+async function rejoin({ membership, runs, log }: HeartbeatDoors, signal: AbortSignal) {
+  log.warn("agent-forgotten", { runs: runs.size });
+  for (const run of runs) run.dropped.abort();
+  const member = await membership.join(signal);
+  log.info("agent-registered", { agent: member.agent });
+  return member;
+}
+
+async function hideDoorbells({ runs, queue, log }: HeartbeatDoors): Promise<void> {
+  const receipts = [...runs].flatMap(({ receipt }) => (receipt === undefined ? [] : [receipt]));
+  if (receipts.length === 0) return;
+  try {
+    await queue.extend(receipts, VISIBILITY_MS);
+  } catch (error) {
+    // The bell rings once more than needed: whoever hears it is told to wait.
+    log.warn("doorbell-not-extended", { error });
+  }
+}

@@ -1,0 +1,19 @@
+import type { ModelTask } from "#shared/domain/model.ts";
+import type { StageKind } from "#shared/domain/stage.ts";
+import { analyze } from "./analyze.ts";
+import { finish } from "./finish.ts";
+import type { StageRunner } from "./stage.ts";
+import { upscale } from "./upscale.ts";
+
+export interface StageEntry {
+  readonly run: StageRunner;
+  /** The stage is nothing without a model of this task, which the plan then names. */
+  readonly task?: ModelTask;
+}
+
+/** The stages an agent can run. The plan skips the others, and says so. */
+export const STAGES: Readonly<Partial<Record<StageKind, StageEntry>>> = {
+  analyze: { run: analyze },
+  upscale: { run: upscale, task: "upscale" },
+  finish: { run: finish },
+};

@@ -1,0 +1,63 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { delimiter } from "node:path";
+import { expect, test } from "vitest";
+import { readAgentConfig, readWorkerConfig } from "#agent/config.ts";
+import { openScratch } from "#agent/scratch.ts";
+import { temporaryFolder } from "./image/picture-fixture.ts";
+
+const variables = {
+  PHOTOKEEP_CONTROL_URL: "http://127.0.0.1:8080/",
+  PHOTOKEEP_FLEET_SECRET: "0123456789abcdef",
+  PHOTOKEEP_DATA: "/data",
+  PHOTOKEEP_MODELS: "/models",
+  PHOTOKEEP_EXTRA_MODELS: ["/more", "/others"].join(delimiter),
+  PHOTOKEEP_THREADS: "0",
+  PATH: "/bin",
+};
+
+test("the worker learns what it needs from the supervisor, and no secret", () => {
+  const config = readAgentConfig(variables);
+  const handed = config.workerEnvironment("/data/scratch/agent-1/slot-0");
+  expect(JSON.stringify(handed)).not.toContain(variables.PHOTOKEEP_FLEET_SECRET);
+  expect(Object.keys(handed).every((name) => name.startsWith("PHOTOKEEP_"))).toBe(true);
+  expect(readWorkerConfig(handed, 6)).toEqual({
+    blobs: "/data/blobs",
+    scratch: "/data/scratch/agent-1/slot-0",
+    modelsDir: "/models",
+    extraModelDirs: ["/more", "/others"],
+    threads: 6,
+    modelBytes: 2 * 2 ** 30,
+    licences: ["commercial", "attribution"],
+    logLevel: "info",
+  });
+});
+
+test("a trailing slash of the control plane's address does not matter", () => {
+  expect(readAgentConfig(variables).controlUrl).toBe("http://127.0.0.1:8080");
+});
+
+test.each([
+  ["PHOTOKEEP_CONTROL_URL", "file:///etc"],
+  ["PHOTOKEEP_FLEET_SECRET", "short"],
+  ["PHOTOKEEP_DATA", ""],
+  ["PHOTOKEEP_THREADS", "-1"],
+  ["PHOTOKEEP_LICENCES", "commercial,anything"],
+  ["PHOTOKEEP_LOG_LEVEL", "loud"],
+])("a wrong %s is named", (name, value) => {
+  expect(() => readAgentConfig({ ...variables, [name]: value })).toThrow(name);
+});
+
+test("an agent empties its own scratch and removes that of agents that are gone, but not of those that live", async () => {
+  await using folder = await temporaryFolder();
+  const root = folder.path("scratch");
+  // No process has so high a number.
+  for (const name of ["agent-4194999", `agent-${process.ppid}`, `agent-${process.pid}`, "intake"]) {
+    await mkdir(`${root}/${name}`, { recursive: true });
+    await writeFile(`${root}/${name}/left-over`, "x");
+  }
+  const own = await openScratch(root, process.pid);
+  expect(await readdir(own)).toEqual([]);
+  expect((await readdir(root)).sort()).toEqual(
+    [`agent-${process.pid}`, `agent-${process.ppid}`, "intake"].sort(),
+  );
+});

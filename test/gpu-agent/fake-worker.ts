@@ -1,0 +1,58 @@
+import type { Lease, Progress } from "#shared/domain/message.ts";
+import type { RunOutcome, StageDone, Worker, WorkerAbility } from "#agent/worker/protocol.ts";
+
+/** One run as the test steers it. */
+interface FakeRun {
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  progress(progress: Progress): void;
+  end(outcome: RunOutcome): void;
+}
+
+export interface FakeWorker extends Worker {
+  readonly runs: FakeRun[];
+  kills: number;
+  /** Whether it stops by itself when asked; true by default. */
+  obeys: boolean;
+}
+
+export const ability: WorkerAbility = {
+  device: "cpu",
+  stages: ["analyze", "upscale", "finish"],
+  models: ["realesr-general-x4v3"],
+};
+
+export const doneNothing: StageDone = {
+  outputs: {},
+  timings: { seconds: 1, modelSeconds: 0.5, loadSeconds: 0 },
+  warnings: [],
+};
+
+/** A worker whose runs end when the test says so. */
+export function createFakeWorker(): FakeWorker {
+  const worker: FakeWorker = {
+    runs: [],
+    kills: 0,
+    obeys: true,
+    ready: async (signal) => {
+      signal.throwIfAborted();
+      return ability;
+    },
+    run(lease, onProgress, signal) {
+      const { promise, resolve } = Promise.withResolvers<RunOutcome>();
+      const stop = (): void => {
+        if (worker.obeys) resolve({ type: "aborted" });
+      };
+      worker.runs.push({ lease, signal, progress: onProgress, end: resolve });
+      if (signal.aborted) stop();
+      else signal.addEventListener("abort", stop);
+      return promise;
+    },
+    kill() {
+      worker.kills += 1;
+      worker.runs.at(-1)?.end({ type: "died", how: "signal SIGKILL" });
+    },
+    hot: () => ["realesr-general-x4v3"],
+  };
+  return worker;
+}
