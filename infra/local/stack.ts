@@ -1,0 +1,249 @@
+/**
+ * The whole system on one machine: API, upload and download doors, intake, sweeper in this process; agents as child
+ * processes. State lives in one data folder and survives kill -9 of everything at any moment.
+ */
+import { createServer, type Server } from "node:http";
+import { createWriteStream } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { startAgentFleet, type AgentFleet } from "./agent-fleet.ts";
+import { openDataFolder, type DataFolder } from "./data-folder.ts";
+import { createIntakeLine } from "./intake-line.ts";
+import { recover } from "./recover.ts";
+import * as agents from "#functions/agents/agents.ts";
+import { agentRoutes } from "#functions/agents/routes.ts";
+import { createApp } from "#functions/api/app.ts";
+import { webRoutes } from "#functions/api/web.ts";
+import { apply, type ApplyDoors } from "#functions/apply.ts";
+import { createQuarantine } from "#functions/intake/decode.ts";
+import { runIntake } from "#functions/intake/intake.ts";
+import { perform } from "#functions/perform.ts";
+import { sweep } from "#functions/sweep/sweep.ts";
+import { createBlobDoor } from "#shared/adapters/blob-door.ts";
+import { createFileBlobs } from "#shared/adapters/file-blobs.ts";
+import { lockFolder } from "#shared/adapters/folder-lock.ts";
+import { openSqliteStore } from "#shared/adapters/sqlite-store.ts";
+import { openSqliteQueue } from "#shared/adapters/sqlite-queue.ts";
+import { systemClock } from "#shared/adapters/system-clock.ts";
+import { systemEntropy } from "#shared/adapters/system-entropy.ts";
+import { createUrlSigner } from "#shared/adapters/url-signer.ts";
+import { ALONE, FLEET } from "#shared/domain/budget.ts";
+import { Fault } from "#shared/domain/fault.ts";
+import type { Command } from "#shared/domain/job.ts";
+import { createLog, type Level, type Log } from "#shared/log.ts";
+
+export interface StackOptions {
+  readonly dataDir: string;
+  readonly modelsDir: string;
+  /** Further folders searched for known model files. */
+  readonly extraModelDirs: readonly string[];
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly agents: number;
+  /** Threads of each agent's models; 0: as many as there are cores. */
+  readonly threads: number;
+  readonly logLevel: Level;
+}
+
+export interface Stack extends AsyncDisposable {
+  readonly url: string;
+  readonly data: DataFolder;
+  /** Resolves when the agents are registered and warm; requests are taken before that. */
+  readonly ready: Promise<void>;
+  readonly agentPids: () => number[];
+}
+
+type Closer = () => PromiseLike<void> | void;
+
+/** The one customer of a machine of one's own. */
+const ORG = "org_local";
+const VERSION = "0.1.0";
+const BEAT_MS = 1_000;
+const SWEEP_MS = 1_000;
+const INTAKES_AT_ONCE = 2;
+
+/** @throws Fault conflict `data_busy`, `port_busy`; input `data_unwritable`, `address_invalid`. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const closers: Closer[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.toReversed()) await closer();
+    closers.length = 0;
+  };
+  try {
+    return await build(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function build(options: StackOptions, closers: Closer[], close: () => Promise<void>): Promise<Stack> {
+  // The lock comes first: opening the folder empties the scratch of whoever ran before.
+  closers.push(await lockFolder(options.dataDir));
+  const data = await openDataFolder(options.dataDir);
+  const log = openLog(data, options.logLevel, closers);
+  const clock = systemClock;
+  const entropy = systemEntropy;
+
+  const store = await openSqliteStore({ path: data.storeFile, clock, entropy });
+  closers.push(() => store.close());
+  const queue = await openSqliteQueue({ path: data.queueFile, name: "doorbells", clock, entropy });
+  closers.push(() => queue.close());
+
+  let respond = async (_request: Request): Promise<Response> => new Response(null, { status: 503 });
+  const server = createServer(getRequestListener((request) => respond(request)));
+  const url = await listen(server, options);
+  closers.push(() => stopServer(server));
+
+  const signer = createUrlSigner({ secret: data.urlSecret, baseUrl: url });
+  const blobs = await createFileBlobs({ root: data.blobs, signer, entropy });
+
+  const applyDoors: ApplyDoors = {
+    store,
+    clock,
+    entropy,
+    policy: options.agents > 1 ? FLEET : ALONE,
+    perform: (command) => carryOut(command),
+  };
+  const discarded = async (jobId: string): Promise<void> => {
+    await apply(applyDoors, jobId, { type: "discarded" });
+  };
+  const quarantine = createQuarantine({ spare: 1 });
+  closers.push(() => quarantine[Symbol.asyncDispose]());
+  const intakeDoors = { ...applyDoors, blobs, log, quarantine, scratch: join(data.scratch, "intake") };
+  const intakes = createIntakeLine({
+    atOnce: INTAKES_AT_ONCE,
+    run: (jobId, signal) => runIntake(intakeDoors, jobId, signal),
+  });
+  closers.push(() => intakes.close());
+  const performDoors = { queue, blobs, log, startIntake: intakes.start, discarded };
+  const carryOut = (command: Command): Promise<void> => perform(performDoors, command);
+
+  const agentDoors = {
+    ...applyDoors,
+    blobs,
+    fleetSecret: Buffer.from(entropy(32)).toString("base64url"),
+    beatMs: BEAT_MS,
+  };
+  await recover(agentDoors);
+
+  const closing = new AbortController();
+  closers.push(() => closing.abort());
+  const api = createApp({
+    ...applyDoors,
+    blobs,
+    log,
+    version: VERSION,
+    authenticate: async () => ({ org: ORG }),
+    allowedHosts: [options.host],
+    closing: closing.signal,
+  });
+  api.route("/agents", agentRoutes(agentDoors));
+  const door = createBlobDoor({ blobs, signer, clock, onStored: (key) => stored(applyDoors, key) });
+  api.all("/blobs/*", (c) => door(c.req.raw));
+  api.route("/", webRoutes());
+  respond = async (request) => api.fetch(request);
+
+  closers.push(startSweeper({ ...applyDoors, blobs, log }));
+  const fleet = startAgentFleet({
+    agents: options.agents,
+    env: agentEnvironment(options, data, { url, secret: agentDoors.fleetSecret }),
+    logFile: data.logFile,
+    log,
+    onGone: (agentId) => agents.gone(agentDoors, agentId),
+  });
+  closers.push(() => fleet.close());
+  await writeFile(data.addressFile, JSON.stringify({ url, pid: process.pid }));
+  closers.push(() => rm(data.addressFile, { force: true }));
+  return stackOf(url, data, fleet, close);
+}
+
+function stackOf(url: string, data: DataFolder, fleet: AgentFleet, close: () => Promise<void>): Stack {
+  return { url, data, ready: fleet.ready, agentPids: fleet.pids, [Symbol.asyncDispose]: close };
+}
+
+/** What S3 would announce as an event: the bytes of an upload have arrived. */
+async function stored(doors: ApplyDoors, key: string): Promise<void> {
+  const jobId = /^jobs\/(job_[0-9a-z]+)\/input$/.exec(key)?.[1];
+  if (jobId !== undefined) await apply(doors, jobId, { type: "uploaded" });
+}
+
+function startSweeper(doors: Parameters<typeof sweep>[0]): () => Promise<void> {
+  const stop = new AbortController();
+  const loop = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await sweep(doors, stop.signal).catch((error: unknown) => doors.log.error("sweep_failed", { error }));
+      await doors.clock.sleep(SWEEP_MS, stop.signal).catch(() => undefined);
+    }
+  };
+  const running = loop();
+  return () => {
+    stop.abort();
+    return running;
+  };
+}
+
+function agentEnvironment(
+  options: StackOptions,
+  data: DataFolder,
+  control: { url: string; secret: string },
+): Record<string, string> {
+  return {
+    PHOTOKEEP_CONTROL_URL: control.url,
+    PHOTOKEEP_FLEET_SECRET: control.secret,
+    PHOTOKEEP_DATA: data.root,
+    PHOTOKEEP_MODELS: options.modelsDir,
+    PHOTOKEEP_EXTRA_MODELS: options.extraModelDirs.join(delimiter),
+    PHOTOKEEP_THREADS: String(options.threads),
+    PHOTOKEEP_LOG_LEVEL: options.logLevel,
+  };
+}
+
+function openLog(data: DataFolder, level: Level, closers: Closer[]): Log {
+  const sink = createWriteStream(data.logFile, { flags: "a" });
+  // A full disk must not end the stack for want of a log line.
+  sink.on("error", () => undefined);
+  closers.push(() => new Promise<void>((resolve) => sink.end(resolve)));
+  return createLog({
+    level,
+    write: (line) => sink.write(line),
+    now: () => Date.now(),
+    base: { of: "stack" },
+  });
+}
+
+/** @throws Fault conflict `port_busy`; input `address_invalid`. */
+async function listen(server: Server, { host, port }: Pick<StackOptions, "host" | "port">): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE")
+        reject(
+          new Fault(
+            "conflict",
+            "port_busy",
+            `Port ${port} is in use; choose another with --port, or 0 for any free one.`,
+          ),
+        );
+      else
+        reject(
+          new Fault(
+            "input",
+            "address_invalid",
+            `Cannot listen on ${host}:${port} (${error.code}); choose another --host or --port.`,
+            { cause: error },
+          ),
+        );
+    });
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  const actual = typeof address === "object" && address !== null ? address.port : port;
+  return `http://${host.includes(":") ? `[${host}]` : host === "0.0.0.0" ? "127.0.0.1" : host}:${actual}`;
+}
+
+async function stopServer(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+}
