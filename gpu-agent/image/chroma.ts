@@ -13,6 +13,11 @@ const grayToneMax = 0.015;
 const tonedStrayMax = 0.048;
 const tonedShareMin = 0.95;
 const lumaBins = 24;
+/**
+ * A toned print has one hue: the length of its summed chroma as a share of the sum of lengths. A poster whose colours
+ * happen to differ in luma has none.
+ */
+const hueCoherenceMin = 0.7;
 /** Too flat to tell a tone from a colour. */
 const lumaRangeMin = 0.05;
 
@@ -34,7 +39,7 @@ export function measureChroma(overview: Pixels): { gray: boolean; sepia: boolean
   const tone = toneOf(chroma, { darkest, range });
   const isMonochrome = atShare(tone.strays.sort(), tonedShareMin) <= tonedStrayMax * range;
   const gray = isMonochrome && tone.strength <= grayToneMax;
-  return { gray, sepia: isMonochrome && !gray };
+  return { gray, sepia: isMonochrome && !gray && tone.coherence >= hueCoherenceMin };
 }
 
 function colourDifferences(picture: Pixels): Chroma {
@@ -56,12 +61,13 @@ function colourDifferences(picture: Pixels): Chroma {
 }
 
 /**
- * The mean chroma of the pixels of each luma: how strong it is over the picture, and how far each pixel strays from it.
+ * The mean chroma of the pixels of each luma: how strong it is over the picture, how far each pixel strays from it, and
+ * how far all lumas share one hue (1: all of them).
  */
 function toneOf(
   chroma: Chroma,
   luma: { darkest: number; range: number },
-): { strength: number; strays: Float32Array } {
+): { strength: number; strays: Float32Array; coherence: number } {
   const bins = Array.from({ length: lumaBins }, () => ({ blue: 0, red: 0, count: 0 }));
   const binOf = (level: number) => {
     const bin = Math.floor(((level - luma.darkest) / luma.range) * lumaBins);
@@ -78,7 +84,9 @@ function toneOf(
     return Math.hypot(chroma.blue[pixel]! - bin.blue / bin.count, chroma.red[pixel]! - bin.red / bin.count);
   });
   const total = bins.reduce((sum, bin) => sum + Math.hypot(bin.blue, bin.red), 0);
-  return { strength: total / chroma.luma.length, strays };
+  const blue = bins.reduce((sum, bin) => sum + bin.blue, 0);
+  const red = bins.reduce((sum, bin) => sum + bin.red, 0);
+  return { strength: total / chroma.luma.length, strays, coherence: total === 0 ? 1 : Math.hypot(blue, red) / total };
 }
 
 function atShare(sorted: Float32Array, share: number): number {

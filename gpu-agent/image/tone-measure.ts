@@ -47,6 +47,9 @@ const pixelsMin = 256;
 const rangeMin = 0.2;
 /** Past this, "black" is a bright scene. With the caps below every channel keeps a contrast of .15 or more. */
 const blackMax = 0.3;
+/** No single channel's ends lie beyond these, whatever was found: each keeps a contrast of .15 at least. */
+const channelBlack = [-0.2, 0.425] as const;
+const channelWhite = [0.575, 1.2] as const;
 /**
  * Differences between the channels' ends: what occurs in sound photographs, the share of the excess to correct, and the
  * most that is corrected. Warm whites are often meant, warm shadows hardly ever.
@@ -77,13 +80,13 @@ export function measureTone(overview: Pixels, kind: { gray: boolean; sepia: bool
 
   const common = commonEnds(found, expected);
   const ends = monochrome ? tonedEnds(found, common) : castEnds(found, common);
-  const black = ends.black.map((level) => evidence * level) as Triple;
-  const white = ends.white.map((level) => 1 - evidence * (1 - level)) as Triple;
+  const black = ends.black.map((level) => evidence * within(level, channelBlack)) as Triple;
+  const white = ends.white.map((level) => 1 - evidence * (1 - within(level, channelWhite))) as Triple;
   return {
     black,
     white,
-    fading: 1 - (mean(white) - mean(black)),
-    cast: monochrome ? 0 : Math.max(spread(black), spread(white)),
+    fading: within(1 - (mean(white) - mean(black)), [0, 1]),
+    cast: monochrome ? 0 : within(Math.max(spread(black), spread(white)), [0, 1]),
   };
 }
 
@@ -143,7 +146,9 @@ function tonedEnds(found: Ends, common: { black: number; white: number }) {
     const light = found.light[channel]!;
     const shadowAfter = stretched(found.darkest) + shadow - found.darkest;
     const lightAfter = stretched(found.brightest) + light - found.brightest;
-    const gain = (lightAfter - shadowAfter) / Math.max(rangeMin / 2, light - shadow);
+    // A channel that hardly differs between shadow and paper says nothing: it follows the others.
+    if (light - shadow < rangeMin / 2 || lightAfter - shadowAfter < rangeMin / 2) return common;
+    const gain = (lightAfter - shadowAfter) / (light - shadow);
     return { black: shadow - shadowAfter / gain, white: shadow + (1 - shadowAfter) / gain };
   });
   return { black: lines.map((ends) => ends.black), white: lines.map((ends) => ends.white) };
@@ -235,6 +240,10 @@ function ramp(level: number, [from, to]: readonly [number, number]): number {
 
 function excess(difference: number, limit: { tolerance: number; share: number; most: number }): number {
   return Math.min(limit.most, Math.max(0, difference - limit.tolerance) * limit.share);
+}
+
+function within(level: number, [least, most]: readonly [number, number]): number {
+  return Math.min(most, Math.max(least, level));
 }
 
 function mean(levels: Triple): number {

@@ -1,24 +1,27 @@
 import type { BlobRef } from "#shared/domain/blob.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { writeJpeg } from "../image/codec.ts";
-import { writeComparison } from "../image/comparison.ts";
 import { encodeRaster, type EncodedPicture } from "../image/encode.ts";
-import { createRaster, openRaster } from "../image/raster.ts";
+import { openRaster } from "../image/raster.ts";
 import { rowSamples, type RasterShape } from "../image/raster-shape.ts";
-import type { FloatPicture } from "../image/resample.ts";
+import { bicubic, resize, type FloatPicture } from "../image/resample.ts";
 import { copyRows, widenedSource, type RowTransform } from "../image/row-source.ts";
 import { applyTone, toneCorrection } from "../image/tone.ts";
-import { createPreviewer, paintPreview, type PaintedPreview } from "./preview.ts";
+import {
+  createPreviewer,
+  paintPreview,
+  sideBySide,
+  type PaintedPreview,
+  type PreviewSize,
+} from "./preview.ts";
 import type { StageFiles, StageRunner, StageWork } from "./stage.ts";
 
 const PREVIEW_SIDE_MAX = 1024;
-/** Room for two previews side by side, so that they go in as they are. */
-const COMPARISON_SIDE_MAX = 2 * PREVIEW_SIDE_MAX + 16;
 const SOFTWARE = "PhotoKeep";
 
 /**
  * Writes the result: fading and cast undone as far as they were measured, gray kept gray, alpha merged, in the format
- * that was asked for. Beside it two previews, before and after, and both in one picture.
+ * that was asked for. Beside it two previews, before and after, and both side by side.
  * Outputs: `image`, `before`, `after`, `comparison`.
  */
 export const finish: StageRunner = async (work, signal) => {
@@ -26,13 +29,15 @@ export const finish: StageRunner = async (work, signal) => {
   report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching" });
   const raster = await files.fetch(lease.image);
   const alpha = lease.alpha === undefined ? undefined : await files.fetch(lease.alpha);
+  const opacity = alpha === undefined ? undefined : await previewOf(alpha, signal);
   const shape = await shapeOf(raster);
   const gray = lease.analysis?.gray === true && !lease.options.operations.colorize;
 
   // The preview is made of the very rows that are written: nothing is read or computed twice.
-  const after = createPreviewer({ ...shape, bits: 16 }, PREVIEW_SIDE_MAX);
+  const previewer = createPreviewer({ ...shape, bits: 16 }, PREVIEW_SIDE_MAX);
   const tone = toneTransform(lease, shape);
-  const [encoded, before, opacity] = await Promise.all([
+  // What shows the original is made while the threads of the encoder are busy.
+  const [encoded, before] = await Promise.all([
     encodeRaster({
       raster,
       ...(alpha === undefined ? {} : { alpha }),
@@ -41,26 +46,39 @@ export const finish: StageRunner = async (work, signal) => {
       gray,
       rowTransform(band, firstRow) {
         tone?.(band, firstRow);
-        after.push(band);
+        previewer.push(band);
         reportRows(work, (firstRow + band.length / rowSamples(shape)) / shape.height);
       },
       metadata: { software: SOFTWARE },
       signal,
     }),
-    files.fetch(lease.original).then((path) => previewOf(path, signal)),
-    alpha === undefined ? undefined : previewOf(alpha, signal),
+    showOriginal(work, { opacity, size: previewer.size }, signal),
   ]);
 
-  const paintedBefore = paintPreview({ picture: before, opacity, gray: false });
-  const paintedAfter = paintPreview({ picture: after.finish(), opacity, gray });
-  const [image, beforeRef, afterRef, comparison] = await Promise.all([
+  const after = paintPreview({ picture: previewer.finish(), opacity, gray });
+  const [image, afterBlob, comparison] = await Promise.all([
     storeResult(files, encoded),
-    storePreview(files, "before", paintedBefore),
-    storePreview(files, "after", paintedAfter),
-    storeComparison(files, paintedBefore, paintedAfter),
+    storePicture(files, "after", after),
+    storePicture(files, "comparison", sideBySide(before.enlarged, after)),
   ]);
-  return { outputs: { image, before: beforeRef, after: afterRef, comparison }, warnings: encoded.warnings };
+  return {
+    outputs: { image, before: before.blob, after: afterBlob, comparison },
+    warnings: encoded.warnings,
+  };
 };
+
+/** Stores the preview of the original, and brings it to the size of the result's for the comparison. */
+async function showOriginal(
+  { lease, files }: StageWork,
+  ask: { opacity: FloatPicture | undefined; size: PreviewSize },
+  signal: AbortSignal,
+): Promise<{ blob: BlobRef; enlarged: PaintedPreview }> {
+  const { opacity, size } = ask;
+  const picture = await previewOf(await files.fetch(lease.original), signal);
+  const blob = await storePicture(files, "before", paintPreview({ picture, opacity, gray: false }));
+  const enlarged = paintPreview({ picture: resize(picture, size, bicubic), opacity, gray: false });
+  return { blob, enlarged };
+}
 
 async function shapeOf(raster: string): Promise<RasterShape> {
   await using reader = await openRaster(raster);
@@ -103,31 +121,9 @@ function storeResult(files: StageFiles, encoded: EncodedPicture): Promise<BlobRe
   });
 }
 
-async function storePreview(files: StageFiles, name: string, preview: PaintedPreview): Promise<BlobRef> {
-  const { data, width, height } = preview;
+async function storePicture(files: StageFiles, name: string, picture: PaintedPreview): Promise<BlobRef> {
+  const { data, width, height } = picture;
   const path = files.path(`${name}.jpg`);
   await writeJpeg(path, data, { width, height });
   return await files.store(name, { path, contentType: "image/jpeg", width, height });
-}
-
-async function storeComparison(
-  files: StageFiles,
-  before: PaintedPreview,
-  after: PaintedPreview,
-): Promise<BlobRef> {
-  const path = files.path("comparison.jpg");
-  const size = await writeComparison({
-    before: await writePreviewRaster(files.path("before.tif"), before),
-    after: await writePreviewRaster(files.path("after.tif"), after),
-    out: path,
-    maxSidePixels: COMPARISON_SIDE_MAX,
-  });
-  return await files.store("comparison", { path, contentType: "image/jpeg", ...size });
-}
-
-async function writePreviewRaster(path: string, { data, width, height }: PaintedPreview): Promise<string> {
-  await using raster = await createRaster(path, { width, height, channels: 3, bits: 8 });
-  await raster.writeRows(data);
-  await raster.finish();
-  return path;
 }

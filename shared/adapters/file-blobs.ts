@@ -90,8 +90,14 @@ export async function createFileBlobs(parts: {
     } catch (error) {
       throw diskFault(error);
     } finally {
-      if (!won) await rm(path, { force: true });
+      if (!won) await discard(key, object);
     }
+  }
+
+  /** Failing late may mean failing after the key was put: then its data must stay. */
+  async function discard(key: string, object: string): Promise<void> {
+    const manifest = await tree.get(key);
+    if (manifest?.object !== object) await rm(objectPath(object), { force: true });
   }
 
   /** Like `store`, but a key that holds the same bytes already is as good. */

@@ -66,16 +66,15 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Sqli
     let rings = -1;
     let dueAt = -Infinity;
     async function take(): Promise<readonly Delivery[]> {
-      const now = clock.now();
       const current = await database.dataVersion();
-      if (current === version && bell.rings() === rings && now < dueAt) return [];
+      if (current === version && bell.rings() === rings && clock.now() < dueAt) return [];
       version = current;
       rings = bell.rings();
       dueAt = await database.read((prepare) => nextDue(prepare, name));
-      if (now < dueAt) return [];
+      if (clock.now() < dueAt) return [];
       return database.write((prepare) => {
         signal?.throwIfAborted();
-        return deliver(prepare, { ...ask, name, now, deadLetters });
+        return deliver(prepare, { ...ask, name, now: clock.now(), deadLetters });
       });
     }
 

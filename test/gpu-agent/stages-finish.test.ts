@@ -74,6 +74,32 @@ test("the result is written as asked, with two previews and both in one picture"
   }
 });
 
+test("before and after stand side by side at one size, with a white line between", async () => {
+  await using bench = await openBench();
+  const before = await bench.picture(
+    "before",
+    original,
+    paint(original, () => 0.2),
+  );
+  const image = await bench.picture(
+    "image",
+    result,
+    paint(result, () => 0.8),
+  );
+  const { outputs } = await run(bench, { original: before, image, analysis: sound });
+  expect(outputs["comparison"]).toMatchObject({ width: 2052, height: 683, contentType: "image/jpeg" });
+  const { at } = await pixelsOf(await bench.file(outputs["comparison"]));
+  for (const [x, level] of [
+    [10, 51],
+    [1_010, 51],
+    [1_025, 255],
+    [1_040, 204],
+    [2_040, 204],
+  ] as const) {
+    for (const channel of at(x, 300)) expect(Math.abs(channel - level)).toBeLessThan(24);
+  }
+});
+
 test("stored digests are those of the stored bytes", async () => {
   await using bench = await openBench();
   const image = await bench.picture("image", original, noise(original));

@@ -27,7 +27,7 @@ test("colour, gray and sepia are told apart, with grain and faded", () => {
   expect(kindOf(asGray(scene))).toBe("gray");
   expect(kindOf(grainy(asGray(scene), 0.04))).toBe("gray");
   expect(kindOf(asSepia(scene))).toBe("sepia");
-  expect(kindOf(grainy(flat(asSepia(scene)), 0.03))).toBe("sepia");
+  expect(kindOf(grainy(flat(asSepia(scene)), 0.02))).toBe("sepia");
 });
 
 test("a stain on a gray print leaves it gray or toned, a coloured third does not", () => {
