@@ -1,6 +1,7 @@
 import { Fault } from "#shared/domain/fault.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { levelsProblem } from "../image/levels.ts";
+import { withMargin, withoutMargin } from "../image/margin.ts";
 import { createRaster, openRaster } from "../image/raster.ts";
 import type { RasterShape, WrittenFile } from "../image/raster-shape.ts";
 import { planTiles } from "../image/tile.ts";
@@ -10,6 +11,11 @@ import { createTileModel, planesOf, type ModelConditions } from "./tile-model.ts
 
 /** A model of ×4 halved reads up to one pixel beyond the pixel it makes. */
 const HALVING_CONTEXT = 1;
+/**
+ * A model sees black beyond the edge of a picture. That does not show on a photograph, but a picture hardly wider than
+ * the model's reach would come out black: narrower than this it is framed by its own reflection first.
+ */
+const NARROW_SIDE = 24;
 /** When memory runs out: the same again with everything idle released, then with tiles of half, a quarter, an eighth. */
 const OOM_STEPS = [1, 2, 4, 8] as const;
 
@@ -67,17 +73,19 @@ async function pass(
   const { width, height, channels } = reader.shape;
   const shape: RasterShape = { width: width * scale, height: height * scale, channels, bits: 16 };
   await using writer = await createRaster(ask.out, shape);
+  const reach = context + margin + (halve ? HALVING_CONTEXT : 0);
+  const frame = Math.min(width, height) < NARROW_SIDE ? reach : 0;
   const plan = planTiles({
-    width,
-    height,
-    context: context + margin + (halve ? HALVING_CONTEXT : 0),
+    width: width + 2 * frame,
+    height: height + 2 * frame,
+    context: reach,
     multiple,
     tilePixelsMax: fixed === undefined ? Math.floor(pixelsMax / ask.divisor) : pixelsMax,
     ...(fixed === undefined ? {} : { fixed }),
   });
   const levels = await runTiled({
-    reader,
-    writer,
+    reader: frame === 0 ? reader : withMargin(reader, frame),
+    writer: frame === 0 ? writer : withoutMargin(writer, frame * scale),
     plan,
     run: createTileModel(model, ask.conditions),
     scale: entry.scale,
