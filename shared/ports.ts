@@ -63,7 +63,7 @@ export type Write =
   | { readonly op: "delete"; readonly key: Key; readonly when?: Condition };
 
 /** Why a write of a refused transaction was refused; `undefined` for a write that alone would have passed. */
-export type Refusal = "condition" | "conflict" | undefined;
+type Refusal = "condition" | "conflict" | undefined;
 
 export type Committed = { readonly ok: true } | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
@@ -160,7 +160,7 @@ export interface PutSlot {
   readonly expiresAt: number;
 }
 
-export interface GetSlot {
+interface GetSlot {
   readonly key: string;
   readonly expiresAt: number;
   /** Offered as the download's name; absent: shown inline. */

@@ -14,7 +14,7 @@ export interface AgentRecord extends Agent {
   readonly tokenHash: string;
 }
 
-export function agentKey(id: string): Key {
+function agentKey(id: string): Key {
   return { pk: `AGENT#${id}`, sk: "AGENT" };
 }
 

@@ -4,7 +4,7 @@ import * as agents from "./agents.ts";
 import type { AgentDoors } from "./agents.ts";
 import type { AgentRecord } from "./agent-item.ts";
 import { Fault } from "#shared/domain/fault.ts";
-import { BeatAsk, ClaimAsk, CompleteAsk, FailAsk, RegisterAsk, ReleaseAsk } from "#shared/domain/message.ts";
+import { BeatAsk, Capabilities, ClaimAsk, CompleteAsk, FailAsk, ReleaseAsk } from "#shared/domain/message.ts";
 
 /** The control API over HTTP, to be mounted at /agents. Bearer: the fleet secret to register, the agent's token after. */
 export function agentRoutes(doors: AgentDoors): Hono {
@@ -19,7 +19,7 @@ export function agentRoutes(doors: AgentDoors): Hono {
       return Response.json(await act(doors, agent, await parse(request, schema)));
     };
   app.post("/register", async (c) =>
-    c.json(await agents.register(doors, bearer(c.req.raw), await parse(c.req.raw, RegisterAsk))),
+    c.json(await agents.register(doors, bearer(c.req.raw), await parse(c.req.raw, Capabilities))),
   );
   app.post("/beat", (c) => call(BeatAsk, agents.beat)(c.req.raw));
   app.post("/claim", (c) => call(ClaimAsk, agents.claim)(c.req.raw));

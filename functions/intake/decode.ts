@@ -21,7 +21,7 @@ export type QuarantineLimits = DecoderLimits & {
   waitingMax: number;
 };
 
-export const quarantineLimits: QuarantineLimits = {
+const quarantineLimits: QuarantineLimits = {
   ...decoderLimits,
   bytesMax: UPLOAD_BYTES_MAX,
   pixelsMax: INPUT_PIXELS_MAX,
@@ -33,7 +33,7 @@ export const quarantineLimits: QuarantineLimits = {
 const directoryBytesMax = 64 * 1024;
 
 /** A normalised raster: uncompressed TIFF. */
-export type DecodedFile = { path: string; bytes: number; sha256: string };
+type DecodedFile = { path: string; bytes: number; sha256: string };
 
 export type DecodedPhotograph = {
   measures: IntakeMeasures;

@@ -1,4 +1,5 @@
 import type { Pixels } from "./pixel-sample.ts";
+import { quantile } from "./quantile.ts";
 
 /** Chroma up to here cannot be told from gray, in 0..1: about eight of 255 levels. One pixel in a hundred may exceed it. */
 const grayChromaMax = 0.03;
@@ -29,15 +30,13 @@ type Chroma = { luma: Float32Array; blue: Float32Array; red: Float32Array };
  */
 export function measureChroma(overview: Pixels): { gray: boolean; sepia: boolean } {
   const chroma = colourDifferences(overview);
-  const magnitudes = chroma.blue.map((blue, pixel) => Math.hypot(blue, chroma.red[pixel]!)).sort();
-  if (atShare(magnitudes, grayShareMin) <= grayChromaMax) return { gray: true, sepia: false };
+  if (quantile(magnitudesOf(chroma), grayShareMin) <= grayChromaMax) return { gray: true, sepia: false };
 
-  const sorted = chroma.luma.toSorted();
-  const darkest = atShare(sorted, 0.01);
-  const range = atShare(sorted, 0.99) - darkest;
+  const darkest = quantile(chroma.luma, 0.01);
+  const range = quantile(chroma.luma, 0.99) - darkest;
   if (range < lumaRangeMin) return { gray: false, sepia: false };
   const tone = toneOf(chroma, { darkest, range });
-  const isMonochrome = atShare(tone.strays.sort(), tonedShareMin) <= tonedStrayMax * range;
+  const isMonochrome = quantile(tone.strays, tonedShareMin) <= tonedStrayMax * range;
   const gray = isMonochrome && tone.strength <= grayToneMax;
   return { gray, sepia: isMonochrome && !gray && tone.coherence >= hueCoherenceMin };
 }
@@ -60,6 +59,14 @@ function colourDifferences(picture: Pixels): Chroma {
   return chroma;
 }
 
+function magnitudesOf({ blue, red }: Chroma): Float32Array {
+  const magnitudes = new Float32Array(blue.length);
+  for (let pixel = 0; pixel < blue.length; pixel++) {
+    magnitudes[pixel] = Math.sqrt(blue[pixel]! ** 2 + red[pixel]! ** 2);
+  }
+  return magnitudes;
+}
+
 /**
  * The mean chroma of the pixels of each luma: how strong it is over the picture, how far each pixel strays from it, and
  * how far all lumas share one hue (1: all of them).
@@ -73,22 +80,25 @@ function toneOf(
     const bin = Math.floor(((level - luma.darkest) / luma.range) * lumaBins);
     return bins[Math.min(lumaBins - 1, Math.max(0, bin))]!;
   };
-  for (const [pixel, level] of chroma.luma.entries()) {
-    const bin = binOf(level);
+  for (let pixel = 0; pixel < chroma.luma.length; pixel++) {
+    const bin = binOf(chroma.luma[pixel]!);
     bin.blue += chroma.blue[pixel]!;
     bin.red += chroma.red[pixel]!;
     bin.count++;
   }
-  const strays = chroma.luma.map((level, pixel) => {
-    const bin = binOf(level);
-    return Math.hypot(chroma.blue[pixel]! - bin.blue / bin.count, chroma.red[pixel]! - bin.red / bin.count);
-  });
+  const strays = new Float32Array(chroma.luma.length);
+  for (let pixel = 0; pixel < strays.length; pixel++) {
+    const bin = binOf(chroma.luma[pixel]!);
+    const blue = chroma.blue[pixel]! - bin.blue / bin.count;
+    const red = chroma.red[pixel]! - bin.red / bin.count;
+    strays[pixel] = Math.sqrt(blue ** 2 + red ** 2);
+  }
   const total = bins.reduce((sum, bin) => sum + Math.hypot(bin.blue, bin.red), 0);
   const blue = bins.reduce((sum, bin) => sum + bin.blue, 0);
   const red = bins.reduce((sum, bin) => sum + bin.red, 0);
-  return { strength: total / chroma.luma.length, strays, coherence: total === 0 ? 1 : Math.hypot(blue, red) / total };
-}
-
-function atShare(sorted: Float32Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  return {
+    strength: total / chroma.luma.length,
+    strays,
+    coherence: total === 0 ? 1 : Math.hypot(blue, red) / total,
+  };
 }

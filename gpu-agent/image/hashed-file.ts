@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open, rm } from "node:fs/promises";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import type { WrittenFile } from "./raster-shape.ts";
 
 /** A file written from front to end and hashed on the way. Disposing one that was not finished removes it. */
@@ -23,12 +23,11 @@ export async function createHashedFile(path: string): Promise<HashedFile> {
       return bytes;
     },
     async append(chunk: Uint8Array): Promise<void> {
+      // Hashed on this thread while the pool's writes.
+      const written = writeAll(file, chunk, bytes);
       hash.update(chunk);
-      for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await file.write(chunk, done, chunk.length - done, bytes);
-        done += bytesWritten;
-        bytes += bytesWritten;
-      }
+      await written;
+      bytes += chunk.length;
     },
     async finish(): Promise<WrittenFile> {
       isOpen = false;
@@ -42,4 +41,11 @@ export async function createHashedFile(path: string): Promise<HashedFile> {
       await rm(path, { force: true });
     },
   };
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length;) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
+    done += bytesWritten;
+  }
 }

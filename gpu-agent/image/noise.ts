@@ -36,18 +36,19 @@ export function measureNoise(tiles: readonly Pixels[]): number {
 
 function blocksOf(tile: Pixels, channel: number): Block[] {
   const blocks: Block[] = [];
-  const fine = new Float32Array(blockPixels * blockPixels);
+  const fine = new Float32Array(blockPixels ** 2);
+  const middle = new Float32Array(fine.length / 4);
+  const coarse = new Float32Array(middle.length / 4);
   for (let top = 0; top + blockPixels <= tile.height; top += blockPixels) {
     for (let left = 0; left + blockPixels <= tile.width; left += blockPixels) {
       for (let y = 0; y < blockPixels; y++) {
         let read = ((top + y) * tile.width + left) * 3 + channel;
         for (let x = 0; x < blockPixels; x++, read += 3) fine[y * blockPixels + x] = tile.data[read]!;
       }
-      const middle = halved(fine, blockPixels);
-      const coarse = halved(middle, blockPixels / 2);
-      const level = coarse.reduce((sum, value) => sum + value, 0) / coarse.length;
+      halve(fine, blockPixels, middle);
+      halve(middle, blockPixels / 2, coarse);
+      const { level, structure } = spreadOf(coarse);
       if (level < levelMin || level > levelMax) continue;
-      const structure = coarse.reduce((sum, value) => sum + (value - level) ** 2, 0);
       // Halving white noise takes three quarters of its variance away: that much lies in the finest octave.
       const variance = 0.75 * sigmaOf(fine, blockPixels) ** 2 + sigmaOf(middle, blockPixels / 2) ** 2;
       blocks.push({ structure, sigma: Math.sqrt(variance) });
@@ -56,17 +57,25 @@ function blocksOf(tile: Pixels, channel: number): Block[] {
   return blocks;
 }
 
+/** The mean, and how far the values stray from it: the sum of squares. */
+function spreadOf(values: Float32Array): { level: number; structure: number } {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  const level = sum / values.length;
+  let structure = 0;
+  for (let i = 0; i < values.length; i++) structure += (values[i]! - level) ** 2;
+  return { level, structure };
+}
+
 /** The means of every two by two values of a square. */
-function halved(square: Float32Array, side: number): Float32Array {
+function halve(square: Float32Array, side: number, means: Float32Array): void {
   const half = side / 2;
-  const means = new Float32Array(half * half);
   for (let y = 0; y < half; y++) {
     for (let x = 0; x < half; x++) {
       const at = 2 * y * side + 2 * x;
       means[y * half + x] = (square[at]! + square[at + 1]! + square[at + side]! + square[at + side + 1]!) / 4;
     }
   }
-  return means;
 }
 
 /** Immerkær's estimate over the inner values of a square. */

@@ -49,23 +49,34 @@ function edgesAlong(
     const at = from + middle * step;
     const steepest = Math.abs(luma[at + step]! - luma[at]!);
     if (steepest * steps < riseNeeded) continue;
-    let lowest = Infinity;
-    let highest = -Infinity;
-    let steeper = 0;
-    for (let offset = -reach; offset <= reach + 1; offset++) {
-      const level = luma[at + offset * step]!;
-      lowest = Math.min(lowest, level);
-      highest = Math.max(highest, level);
-      if (offset <= reach) steeper = Math.max(steeper, Math.abs(luma[at + (offset + 1) * step]! - level));
-    }
-    const rise = highest - lowest;
-    if (steeper <= steepest && rise >= riseNeeded) shares.push(steepest / rise);
+    const rise = riseAround(luma, { at, step, steepest });
+    if (rise >= riseNeeded) shares.push(steepest / rise);
   }
 }
 
-function lumaOf(tile: Pixels): Float32Array {
-  return Float32Array.from({ length: tile.width * tile.height }, (_, pixel) => {
-    const at = pixel * 3;
-    return 0.299 * tile.data[at]! + 0.587 * tile.data[at + 1]! + 0.114 * tile.data[at + 2]!;
-  });
+/** How far the levels of the window lie apart; 0 where one of its steps is steeper than the one in the middle. */
+function riseAround(
+  luma: Float32Array,
+  { at, step, steepest }: { at: number; step: number; steepest: number },
+): number {
+  let level = luma[at - reach * step]!;
+  let lowest = level;
+  let highest = level;
+  const end = at + (reach + 1) * step;
+  for (let next = at + (1 - reach) * step; next <= end; next += step) {
+    const before = level;
+    level = luma[next]!;
+    if (Math.abs(level - before) > steepest) return 0;
+    if (level < lowest) lowest = level;
+    else if (level > highest) highest = level;
+  }
+  return highest - lowest;
+}
+
+function lumaOf({ width, height, data }: Pixels): Float32Array {
+  const luma = new Float32Array(width * height);
+  for (let pixel = 0, at = 0; pixel < luma.length; pixel += 1, at += 3) {
+    luma[pixel] = 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]!;
+  }
+  return luma;
 }

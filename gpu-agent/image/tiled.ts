@@ -52,7 +52,7 @@ export class ModelOutputError extends Error {
  * changes nothing leaves every 16-bit sample as it was; where the plan's context covers what the model sees, the
  * result equals the model run once over the whole picture.
  *
- * Throws {@link ModelOutputError} when an answer has the wrong size or holds a value that is not finite, and the
+ * Throws {@link ModelOutputError} when an answer has the wrong size or gives a pixel a value that is not finite, and the
  * signal's reason. The writer is left unfinished either way.
  */
 export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
@@ -83,14 +83,13 @@ export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
         );
       }
       addLevels(sumsOut, answer, from.range);
-      if (!Number.isFinite(sumsOut.squares)) {
+      const whole: TileOutput = { data: answer, width: tile.width * scale, height: tile.height * scale };
+      // Cut before halving, so that a pixel at the picture's edge sees that edge and not the padding.
+      if (!blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row)) {
         throw new ModelOutputError(
           `tile ${done + 1} of ${plan.tiles} came out with values that are not finite`,
         );
       }
-      const whole: TileOutput = { data: answer, width: tile.width * scale, height: tile.height * scale };
-      // Cut before halving, so that a pixel at the picture's edge sees that edge and not the padding.
-      blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row);
       done += 1;
       onTile?.(done, plan.tiles, levels());
     }

@@ -1,5 +1,6 @@
 import type { Analysis } from "#shared/domain/analysis.ts";
 import type { Pixels } from "./pixel-sample.ts";
+import { quantile } from "./quantile.ts";
 
 /**
  * Where black and white lie in photographs that have not faded, and how far from it a picture must be before it counts
@@ -163,20 +164,46 @@ function withoutSpecks(picture: Pixels): Float32Array {
   const left = Math.max(1, Math.floor(width * marginShare));
   const top = Math.max(1, Math.floor(height * marginShare));
   const inner = new Float32Array(Math.max(0, width - 2 * left) * Math.max(0, height - 2 * top) * 3);
-  const nine = new Float32Array(9);
   let write = 0;
   for (let y = top; y < height - top; y++) {
-    for (let at = (y * width + left) * 3; at < (y * width + width - left) * 3; at++) {
-      for (let line = 0; line < 3; line++) {
-        const from = at + (line - 1) * width * 3;
-        nine[line * 3] = data[from - 3]!;
-        nine[line * 3 + 1] = data[from]!;
-        nine[line * 3 + 2] = data[from + 3]!;
-      }
-      inner[write++] = nine.sort()[4]!;
-    }
+    const columns = sortedColumns(picture, y);
+    for (let at = left * 3; at < (width - left) * 3; at++) inner[write++] = medianOfNine(columns, at);
   }
   return inner;
+}
+
+/** Of each value of a row, with the ones above and below it: the lowest, the middle and the highest. */
+type SortedColumns = { lows: Float32Array; middles: Float32Array; highs: Float32Array };
+
+function sortedColumns({ width, data }: Pixels, y: number): SortedColumns {
+  const row = width * 3;
+  const columns = {
+    lows: new Float32Array(row),
+    middles: new Float32Array(row),
+    highs: new Float32Array(row),
+  };
+  for (let at = 0, from = y * row; at < row; at++, from++) {
+    const a = data[from - row]!;
+    const b = data[from]!;
+    const c = data[from + row]!;
+    columns.lows[at] = Math.min(a, b, c);
+    columns.middles[at] = medianOfThree(a, b, c);
+    columns.highs[at] = Math.max(a, b, c);
+  }
+  return columns;
+}
+
+/** The median of three sorted triples is that of the highest low, the middle middle and the lowest high. */
+function medianOfNine({ lows, middles, highs }: SortedColumns, at: number): number {
+  return medianOfThree(
+    Math.max(lows[at - 3]!, lows[at]!, lows[at + 3]!),
+    medianOfThree(middles[at - 3]!, middles[at]!, middles[at + 3]!),
+    Math.min(highs[at - 3]!, highs[at]!, highs[at + 3]!),
+  );
+}
+
+function medianOfThree(a: number, b: number, c: number): number {
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
 }
 
 /**
@@ -184,8 +211,8 @@ function withoutSpecks(picture: Pixels): Float32Array {
  * shadow and a yellow cap no white.
  */
 function channelEnds(inner: Float32Array): Ends {
-  const lowest = perPixel(inner, Math.min);
-  const highest = perPixel(inner, Math.max);
+  const lowest = perPixel(inner, (red, green, blue) => Math.min(red, green, blue));
+  const highest = perPixel(inner, (red, green, blue) => Math.max(red, green, blue));
   const shadowMax = quantile(highest, extremeShare);
   const lightMin = quantile(lowest, 1 - extremeShare);
   const shadow = meanColour(inner, (pixel) => highest[pixel]! <= shadowMax);
@@ -223,14 +250,11 @@ function perPixel(
   inner: Float32Array,
   value: (red: number, green: number, blue: number) => number,
 ): Float32Array {
-  return Float32Array.from({ length: inner.length / 3 }, (_, pixel) =>
-    value(inner[pixel * 3]!, inner[pixel * 3 + 1]!, inner[pixel * 3 + 2]!),
-  );
-}
-
-function quantile(values: Float32Array, share: number): number {
-  const sorted = values.toSorted();
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  const values = new Float32Array(inner.length / 3);
+  for (let pixel = 0, at = 0; pixel < values.length; pixel++, at += 3) {
+    values[pixel] = value(inner[at]!, inner[at + 1]!, inner[at + 2]!);
+  }
+  return values;
 }
 
 /** 0 at the first level, 1 at the second, straight between; the levels may fall as well as rise. */

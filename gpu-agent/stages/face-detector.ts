@@ -65,15 +65,17 @@ function packLetterbox({ tensors }: ModelEntry, picture: FloatPicture, size: Siz
   const { layout, input } = tensors;
   const count = size.width * size.height;
   const data = new Float32Array(3 * count).fill(input.low);
-  const step = picture.channels === 1 ? 0 : 1;
+  const { channels } = picture;
+  const range = input.high - input.low;
+  // A plane lies together, or its values lie three apart.
+  const [planeStep, pixelStep] = layout === "nchw" ? [count, 1] : [1, 3];
   for (let place = 0; place < 3; place += 1) {
-    const channel = (input.order === "bgr" ? 2 - place : place) * step;
+    const channel = channels === 1 ? 0 : input.order === "bgr" ? 2 - place : place;
     for (let y = 0; y < picture.height; y += 1) {
-      for (let x = 0; x < picture.width; x += 1) {
-        const at = y * size.width + x;
-        const value = picture.data[(y * picture.width + x) * picture.channels + channel]!;
-        data[layout === "nchw" ? place * count + at : at * 3 + place] =
-          input.low + value * (input.high - input.low);
+      let from = y * picture.width * channels + channel;
+      let to = place * planeStep + y * size.width * pixelStep;
+      for (let x = 0; x < picture.width; x += 1, from += channels, to += pixelStep) {
+        data[to] = input.low + picture.data[from]! * range;
       }
     }
   }

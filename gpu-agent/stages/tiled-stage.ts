@@ -83,6 +83,8 @@ async function pass(
     tilePixelsMax: fixed === undefined ? Math.floor(pixelsMax / ask.divisor) : pixelsMax,
     ...(fixed === undefined ? {} : { fixed }),
   });
+  // One tile may take seconds: say that it runs before the first one is done.
+  report({ fraction: 0, tilesDone: 0, tilesTotal: plan.tiles, doing: "running", model: entry.id });
   const levels = await runTiled({
     reader: frame === 0 ? reader : withMargin(reader, frame),
     writer: frame === 0 ? writer : withoutMargin(writer, frame * scale),

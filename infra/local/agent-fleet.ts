@@ -14,6 +14,8 @@ export interface AgentFleet {
 
 export interface FleetAsk {
   readonly agents: number;
+  /** What each of them runs; the agent's own program when absent. */
+  readonly program: URL | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
   readonly log: Log;
@@ -21,7 +23,7 @@ export interface FleetAsk {
   readonly onGone: (agentId: string) => Promise<void>;
 }
 
-const AGENT_MAIN = fileURLToPath(new URL("../../gpu-agent/main.ts", import.meta.url));
+const AGENT_MAIN = new URL("../../gpu-agent/main.ts", import.meta.url);
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 30_000;
 /** An agent that lived this long has earned a quick restart. */
@@ -29,6 +31,7 @@ const SETTLED_MS = 10_000;
 const DRAIN_MS = 8_000;
 
 export function startAgentFleet(ask: FleetAsk): AgentFleet {
+  const program = fileURLToPath(ask.program ?? AGENT_MAIN);
   const children = new Map<number, ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let closing = false;
@@ -36,7 +39,7 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
 
   function start(slot: number, delayMs: number, onReady: () => void): void {
     const startedAt = performance.now();
-    const child = fork(AGENT_MAIN, [], { env: { ...ask.env }, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const child = fork(program, [], { env: { ...ask.env }, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     children.set(slot, child);
     const sink = createWriteStream(ask.logFile, { flags: "a" });
     child.stdout?.pipe(sink, { end: false });

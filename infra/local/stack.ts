@@ -32,6 +32,7 @@ import { ALONE, FLEET } from "#shared/domain/budget.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Command } from "#shared/domain/job.ts";
 import { createLog, type Level, type Log } from "#shared/log.ts";
+import type { Clock } from "#shared/ports.ts";
 
 export interface StackOptions {
   readonly dataDir: string;
@@ -45,6 +46,8 @@ export interface StackOptions {
   /** Threads of each agent's models; 0: as many as there are cores. */
   readonly threads: number;
   readonly logLevel: Level;
+  /** Another program for the agents, which speaks the same protocols; for benchmarks and tests. */
+  readonly agentProgram?: URL;
 }
 
 export interface Stack extends AsyncDisposable {
@@ -62,6 +65,9 @@ const ORG = "org_local";
 const VERSION = "0.1.0";
 const BEAT_MS = 1_000;
 const SWEEP_MS = 1_000;
+const ORPHANS_SWEEP_MS = 3_600_000;
+/** Longer than any upload or stage takes to name what it has written. */
+const ORPHANS_AGE_MS = 6 * 3_600_000;
 const INTAKES_AT_ONCE = 2;
 
 /** @throws Fault conflict `data_busy`, `port_busy`; input `data_unwritable`, `address_invalid`. */
@@ -93,7 +99,8 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
   closers.push(() => queue.close());
 
   let respond = async (_request: Request): Promise<Response> => new Response(null, { status: 503 });
-  const server = createServer(getRequestListener((request) => respond(request)));
+  const listener = getRequestListener((request) => respond(request));
+  const server = createServer((request, response) => void listener(request, response));
   const url = await listen(server, options);
   closers.push(() => stopServer(server));
 
@@ -146,9 +153,19 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
   api.route("/", webRoutes());
   respond = async (request) => api.fetch(request);
 
-  closers.push(startSweeper({ ...applyDoors, blobs, log }));
+  const sweepDoors = { ...applyDoors, blobs, log };
+  closers.push(
+    repeat(sweepDoors, { name: "sweep", everyMs: SWEEP_MS, round: (signal) => sweep(sweepDoors, signal) }),
+    // Files that no key names: what a kill between writing and naming leaves behind.
+    repeat(sweepDoors, {
+      name: "orphans_sweep",
+      everyMs: ORPHANS_SWEEP_MS,
+      round: () => blobs.sweepOrphans(ORPHANS_AGE_MS),
+    }),
+  );
   const fleet = startAgentFleet({
     agents: options.agents,
+    program: options.agentProgram,
     env: agentEnvironment(options, data, { url, secret: agentDoors.fleetSecret }),
     logFile: data.logFile,
     log,
@@ -170,12 +187,16 @@ async function stored(doors: ApplyDoors, key: string): Promise<void> {
   if (jobId !== undefined) await apply(doors, jobId, { type: "uploaded" });
 }
 
-function startSweeper(doors: Parameters<typeof sweep>[0]): () => Promise<void> {
+/** Once at start and then so often, until closed; a round that fails is logged. */
+function repeat(
+  { clock, log }: { clock: Clock; log: Log },
+  ask: { name: string; everyMs: number; round: (signal: AbortSignal) => Promise<unknown> },
+): () => Promise<void> {
   const stop = new AbortController();
   const loop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      await sweep(doors, stop.signal).catch((error: unknown) => doors.log.error("sweep_failed", { error }));
-      await doors.clock.sleep(SWEEP_MS, stop.signal).catch(() => undefined);
+      await ask.round(stop.signal).catch((error: unknown) => log.error(`${ask.name}_failed`, { error }));
+      await clock.sleep(ask.everyMs, stop.signal).catch(() => undefined);
     }
   };
   const running = loop();

@@ -113,7 +113,7 @@ function isKeyPart(text: string): boolean {
 }
 
 /** Whether the stored item (absent: undefined) meets a condition. A counter that is not there is below nothing. */
-export function passes(when: Condition, stored: Standing | undefined): boolean {
+function passes(when: Condition, stored: Standing | undefined): boolean {
   if (when === "absent") return stored === undefined;
   if (stored === undefined) return false;
   if (when === "exists") return true;

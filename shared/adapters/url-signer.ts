@@ -26,7 +26,7 @@ export type Grant =
     }
   | { readonly method: "GET"; readonly key: string; readonly disposition: string };
 
-export type Verdict = { readonly ok: true; readonly grant: Grant } | ({ readonly ok: false } & S3Error);
+type Verdict = { readonly ok: true; readonly grant: Grant } | ({ readonly ok: false } & S3Error);
 
 /** A refusal in S3's words. */
 export interface S3Error {
@@ -36,7 +36,7 @@ export interface S3Error {
 }
 
 /** Under which the doors are mounted. */
-export const BLOB_PATH = "/blobs/";
+const BLOB_PATH = "/blobs/";
 const SECRET_BYTES_MIN = 32;
 const FILE_NAME_CHARS_MAX = 255;
 

@@ -27,7 +27,7 @@ export type JobStatus =
   | "expired";
 
 /** Reading the upload: a budgeted step of the job, run by the control plane in a quarantined process. */
-export interface Intake {
+interface Intake {
   status: "waiting" | "ready" | "running" | "done" | "failed";
   epoch: number;
   tries: number;

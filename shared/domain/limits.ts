@@ -20,7 +20,6 @@ export const DOWNLOAD_TTL_MS = 3_600_000;
 export const API_BODY_BYTES_MAX = 64 * 1024;
 
 // Jobs.
-export const STAGES_MAX = 12;
 export const FINISH_WITHIN_MS = 24 * 3_600_000;
 export const RETENTION_HOURS_DEFAULT = 720;
 export const RETENTION_HOURS_MAX = 24 * 365;
@@ -54,8 +53,8 @@ export const MODEL_FAULTS_MAX = 3;
 export const BUGS_MAX = 2;
 export const INTAKE_TRIES_MAX = 3;
 export const INTAKE_LEASE_MS = 120_000;
-export const BACKOFF_MS = 1_000;
-export const BACKOFF_MS_MAX = 300_000;
+const BACKOFF_MS = 1_000;
+const BACKOFF_MS_MAX = 300_000;
 
 /** A write that loses its `rev` is decided again at most so often. */
 export const CONFLICT_TRIES_MAX = 5;

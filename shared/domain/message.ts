@@ -28,7 +28,6 @@ export const Capabilities = z.object({
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
-export const RegisterAsk = Capabilities;
 export const RegisterAnswer = z.object({ agent: id, token: z.string(), beatMs: z.int().positive() });
 export type RegisterAnswer = z.infer<typeof RegisterAnswer>;
 

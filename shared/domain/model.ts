@@ -82,7 +82,7 @@ export type ImageTensor = {
 };
 
 /** A further input beside the image. */
-export type ExtraInput = {
+type ExtraInput = {
   readonly name: string;
   readonly type: "float32" | "float64";
   readonly shape: readonly number[];
@@ -109,7 +109,7 @@ export type TensorContract = {
 };
 
 /** How to cut an image for this model. All lengths are input pixels. */
-export type TileRule = {
+type TileRule = {
   /** Around the part that is kept, on every side; 0 for models that see the whole picture at once. */
   readonly context: number;
   /** Both sides must be multiples of this. */
@@ -126,7 +126,7 @@ export type TileRule = {
  * Measured on the CPU provider, on top of an idle worker (some 80 MiB): peak resident memory ≈ loadBytes +
  * bytesPerPixel × input pixels of the tile.
  */
-export type Footprint = { readonly loadBytes: number; readonly bytesPerPixel: number };
+type Footprint = { readonly loadBytes: number; readonly bytesPerPixel: number };
 
 export type ModelEntry = {
   readonly id: ModelId;

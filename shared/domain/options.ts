@@ -20,9 +20,7 @@ export const Operations = z.strictObject({
 });
 export type Operations = z.infer<typeof Operations>;
 
-export const OutputFormat = z.enum(["png", "jpeg", "webp", "tiff"]);
-export type OutputFormat = z.infer<typeof OutputFormat>;
-
+const OutputFormat = z.enum(["png", "jpeg", "webp", "tiff"]);
 export const Output = z.strictObject({
   format: OutputFormat.default("png"),
   /** 1–100, for jpeg and webp. */

@@ -1,28 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { choosePlaces, chooseThreads } from "#local/places.ts";
 import { prepareModels } from "#local/prepare-models.ts";
 import { startStack } from "#local/stack.ts";
+import { createBenchClient, type BenchClient } from "./bench-client.ts";
 import { processTree } from "../chaos/process-tree.ts";
 import type { Restoration } from "#functions/api/restoration-schema.ts";
 
 /** A real local stack for a benchmark: the one way that photographs travel, on a data folder of its own. */
-export interface BenchStack extends AsyncDisposable {
-  /** Runs one photograph from create to its end; the bytes are the upload. */
-  readonly restore: (
-    bytes: Buffer,
-    options: Record<string, unknown>,
-    contentType?: string,
-  ) => Promise<Restoration>;
-  readonly download: (url: string) => Promise<Buffer>;
+export interface BenchStack extends BenchClient, AsyncDisposable {
   readonly pids: () => number[];
 }
-
-const POLL_MS = 25;
-const JOB_MS_MAX = 60 * 60_000;
 
 /** @param ask.models as `--models` of the command line; "none": the npm weights alone. */
 export async function openBenchStack(ask: { models: string | undefined }): Promise<BenchStack> {
@@ -38,48 +27,9 @@ export async function openBenchStack(ask: { models: string | undefined }): Promi
     logLevel: "info",
   });
   await stack.ready;
-  let n = 0;
-
-  async function restore(
-    bytes: Buffer,
-    options: Record<string, unknown>,
-    contentType = "image/png",
-  ): Promise<Restoration> {
-    const file = {
-      content_type: contentType,
-      content_length: bytes.length,
-      checksum_sha256: createHash("sha256").update(bytes).digest("hex"),
-    };
-    const created = await fetch(new URL("/v1/restorations", stack.url), {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": `bench-${++n}` },
-      body: JSON.stringify({ ...options, input: { file } }),
-    });
-    const restoration = (await created.json()) as Restoration;
-    if (!created.ok || restoration.upload === null)
-      throw new Error(`create: ${created.status} ${JSON.stringify(restoration)}`);
-    const stored = await fetch(restoration.upload.url, {
-      method: restoration.upload.method,
-      headers: restoration.upload.headers,
-      body: bytes,
-    });
-    if (!stored.ok) throw new Error(`upload: ${stored.status} ${await stored.text()}`);
-    const until = performance.now() + JOB_MS_MAX;
-    for (;;) {
-      const current = (await (
-        await fetch(new URL(`/v1/restorations/${restoration.id}`, stack.url))
-      ).json()) as Restoration;
-      if (current.status === "succeeded") return current;
-      if (["failed", "canceled", "expired"].includes(current.status))
-        throw new Error(`${current.status}: ${JSON.stringify(current.error)}`);
-      if (performance.now() > until) throw new Error("the job did not end in time");
-      await sleep(POLL_MS);
-    }
-  }
 
   return {
-    restore,
-    download: async (url) => Buffer.from(await (await fetch(url)).arrayBuffer()),
+    ...createBenchClient(stack.url),
     pids: () => processTree(process.pid).map((each) => each.pid),
     async [Symbol.asyncDispose]() {
       await stack[Symbol.asyncDispose]();

@@ -56,7 +56,7 @@ export function createClient(baseUrl: string): Client {
         body: Readable.toWeb(createReadStream(path)),
         duplex: "half",
         signal: within(TRANSFER_MS_MAX, signal),
-      } as RequestInit);
+      });
       await response.arrayBuffer();
       if (!response.ok && response.status !== 412) {
         throw new Fault(

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
-import { dirname, extname } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeFault, type Client } from "./client.ts";
 import type { Targets } from "./inputs.ts";
@@ -108,15 +108,13 @@ async function start(
   file: { bytes: number; sha256: string; contentType: string },
   signal: AbortSignal,
 ): Promise<Restored> {
+  const options = { ...ask.options, metadata: { file_name: basename(ask.path) } };
   const base = createHash("sha256")
-    .update(JSON.stringify([file.sha256, file.contentType, ask.options, ask.modelsKey]))
+    .update(JSON.stringify([file.sha256, file.contentType, options, ask.modelsKey]))
     .digest("hex")
     .slice(0, 40);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const restoration = await ask.client.create(
-      { key: `cli-${base}-${attempt}`, options: ask.options, ...file },
-      signal,
-    );
+    const restoration = await ask.client.create({ key: `cli-${base}-${attempt}`, options, ...file }, signal);
     const current = await ask.client.get(restoration.id, signal);
     const open =
       current.status === "awaiting_upload" || current.status === "queued" || current.status === "processing";

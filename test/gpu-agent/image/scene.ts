@@ -7,7 +7,7 @@ import { createPixelSampler, type PixelSample, type Pixels } from "#agent/image/
 export type Scene = Pixels & { data: Float32Array };
 
 /** Numbers in 0..1, always the same ones (mulberry32). */
-export function randomNumbers(seed: number): () => number {
+function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,0 +1,99 @@
+import type { MemorySample } from "./memory-sampler.ts";
+
+/** One job. */
+export interface MemoryRow {
+  readonly megapixels: number;
+  /** From accepted to succeeded. */
+  readonly seconds: number;
+  readonly peak: MemorySample;
+  /** The peak of each part of the job, in their order. */
+  readonly stages: ReadonlyMap<string, MemorySample>;
+  /** Some seconds after the job. */
+  readonly idle: MemorySample;
+  readonly resultBytes: number;
+}
+
+const GOAL_MB = 1_500;
+const mb = (bytes: number): string => (bytes / 1e6).toFixed(0);
+
+/** docs/memory.md. */
+export function memoryPage(rows: readonly MemoryRow[]): string {
+  const stages = [...new Set(rows.flatMap((row) => [...row.stages.keys()]))];
+  const table = [
+    ["megapixels", "peak, MB", "mapped files, MB", "idle afterwards, MB", "seconds"],
+    ...rows.map((row) => [
+      String(row.megapixels),
+      `**${mb(row.peak.own)}**`,
+      mb(row.peak.mapped),
+      mb(row.idle.own),
+      row.seconds.toFixed(1),
+    ]),
+  ];
+  const byStage = [
+    ["megapixels", ...stages],
+    ...rows.map((row) => [
+      String(row.megapixels),
+      ...stages.map((stage) => mb(row.stages.get(stage)?.own ?? 0)),
+    ]),
+  ];
+  return `# Memory of a job
+
+Written by \`npm run bench:memory\`; do not edit.
+
+![Peak memory by the size of the photograph](memory.svg)
+
+${markdownTable(table)}
+
+- A JPEG of so many megapixels, doubled in width and height, to a PNG: from the upload to the downloaded result, through
+  the real processes: control plane, quarantine, supervisor, worker. One stack does all jobs, in this order.
+- **peak**: anonymous and shared memory summed over all processes of the system (\`RssAnon\` + \`RssShmem\` of
+  \`/proc/<pid>/status\`), the largest of samples taken every 5 ms. **mapped files** are programs, libraries and weights, at
+  the same moment; pages that several processes map are counted in each. The system's file cache is in neither.
+  MB are 10⁶ bytes. The goal is ${GOAL_MB} MB at 12 megapixels.
+- The model is a stand-in of the shape of esrgan-thick (×4, halved to ×2) that takes as much memory for a tile as the
+  real one was measured to take, and computes almost nothing: memory is as with the real one, time is not. The seconds
+  say nothing absolute either way: they come from whatever machine ran this.
+- The size of a photograph hardly counts because nowhere is a whole picture held: bands, tiles, strips.
+
+Peak in each part of a job, MB (told apart to about 30 ms):
+
+${markdownTable(byStage)}
+`;
+}
+
+function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---:")), ...rows.map(line)].join("\n");
+}
+
+const PLOT = { width: 640, height: 300, left: 60, right: 20, top: 20, bottom: 44 } as const;
+
+/** docs/memory.svg: peak over megapixels, and the goal. Readable on light and dark pages. */
+export function memoryPlot(rows: readonly MemoryRow[]): string {
+  const { width, height, left, right, top, bottom } = PLOT;
+  const megapixelsMax = Math.max(...rows.map((row) => row.megapixels));
+  const peakMax = Math.max(...rows.map((row) => row.peak.own)) / 1e6;
+  const mbMax = Math.ceil((Math.max(GOAL_MB, peakMax) * 1.1) / 500) * 500;
+  const x = (megapixels: number): number =>
+    Math.round(left + (megapixels / megapixelsMax) * (width - left - right));
+  const y = (megabytes: number): number =>
+    Math.round(height - bottom - (megabytes / mbMax) * (height - top - bottom));
+  const text = (at: { x: number; y: number; anchor: string }, words: string): string =>
+    `<text x="${at.x}" y="${at.y}" text-anchor="${at.anchor}">${words}</text>`;
+  const steps = Array.from({ length: mbMax / 500 + 1 }, (_, n) => n * 500);
+  const points = rows.map((row) => ({ x: x(row.megapixels), y: y(row.peak.own / 1e6), row }));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#888">
+<g stroke="#888" stroke-opacity="0.3">
+${steps.map((step) => `<line x1="${left}" x2="${width - right}" y1="${y(step)}" y2="${y(step)}"/>`).join("\n")}
+</g>
+${steps.map((step) => text({ x: left - 8, y: y(step) + 4, anchor: "end" }, String(step))).join("\n")}
+${rows.map((row) => text({ x: x(row.megapixels), y: height - bottom + 18, anchor: "middle" }, String(row.megapixels))).join("\n")}
+${text({ x: width - right, y: height - 8, anchor: "end" }, "megapixels of the photograph, ×2")}
+${text({ x: left, y: 13, anchor: "start" }, "peak, MB")}
+<line x1="${left}" x2="${width - right}" y1="${y(GOAL_MB)}" y2="${y(GOAL_MB)}" stroke="#c33" stroke-dasharray="6 4"/>
+${text({ x: width - right, y: y(GOAL_MB) - 6, anchor: "end" }, "goal")}
+<polyline points="${points.map((point) => `${point.x},${point.y}`).join(" ")}" fill="none" stroke="#27c" stroke-width="2"/>
+${points.map((point) => `<circle cx="${point.x}" cy="${point.y}" r="4" fill="#27c"/>\n${text({ x: point.x, y: point.y - 10, anchor: "middle" }, mb(point.row.peak.own))}`).join("\n")}
+</svg>
+`;
+}
