@@ -1,11 +1,12 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { Fault } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 
 /** The agents of this machine: child processes that are started again when they die. */
 export interface AgentFleet {
-  /** Resolves when every agent has registered and its worker is warm. */
+  /** Resolves when every agent has registered and its worker is warm; rejects when one does not come up at all. */
   readonly ready: Promise<void>;
   readonly pids: () => number[];
   /** Asks all to drain, and kills what has not ended in time. */
@@ -29,53 +30,77 @@ const RESTART_MS_MAX = 30_000;
 /** An agent that lived this long has earned a quick restart. */
 const SETTLED_MS = 10_000;
 const DRAIN_MS = 8_000;
+/** An agent that died so often before it was ever ready will not come up: whoever waits for it is told. */
+const STARTS_MAX = 5;
+
+/** One place for an agent: whoever dies in it is followed by another. */
+interface Slot {
+  readonly name: number;
+  delayMs: number;
+  starts: number;
+  readonly resolve: () => void;
+  readonly reject: (why: Fault) => void;
+}
 
 export function startAgentFleet(ask: FleetAsk): AgentFleet {
   const program = fileURLToPath(ask.program ?? AGENT_MAIN);
   const children = new Map<number, ChildProcess>();
   const timers = new Set<NodeJS.Timeout>();
   let closing = false;
-  const readies: Promise<void>[] = [];
 
-  function start(slot: number, delayMs: number, onReady: () => void): void {
+  function start(slot: Slot): void {
     const startedAt = performance.now();
+    slot.starts += 1;
     const child = fork(program, [], { env: { ...ask.env }, stdio: ["ignore", "pipe", "pipe", "ipc"] });
-    children.set(slot, child);
+    children.set(slot.name, child);
     const sink = createWriteStream(ask.logFile, { flags: "a" });
+    // A full disk must not end the stack for want of a log line.
+    sink.on("error", () => undefined);
     child.stdout?.pipe(sink, { end: false });
     child.stderr?.pipe(sink, { end: false });
     let agentId: string | undefined;
     child.on("message", (message: { type?: unknown; agent?: unknown }) => {
       if (typeof message.agent === "string") agentId = message.agent;
-      if (message.type === "ready") onReady();
+      if (message.type === "ready") slot.resolve();
     });
-    child.on("error", (error) => ask.log.error("agent_spawn_failed", { slot, error }));
+    child.on("error", (error) => ask.log.error("agent_spawn_failed", { slot: slot.name, error }));
     child.once("exit", (code, signal) => {
-      children.delete(slot);
+      children.delete(slot.name);
       sink.end();
-      ask.log.info("agent_exited", { slot, agent: agentId, code, signal });
-      if (agentId !== undefined) {
-        ask
-          .onGone(agentId)
-          .catch((error: unknown) => ask.log.error("agent_gone_failed", { agent: agentId, error }));
-      }
-      if (closing) return;
-      const settled = performance.now() - startedAt > SETTLED_MS;
-      const wait = settled ? RESTART_MS_MIN : delayMs;
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        start(slot, Math.min(RESTART_MS_MAX, wait * 2), onReady);
-      }, wait);
-      timers.add(timer);
+      ask.log.info("agent_exited", { slot: slot.name, agent: agentId, code, signal });
+      if (agentId !== undefined) tellGone(agentId);
+      if (!closing) startAgain(slot, performance.now() - startedAt > SETTLED_MS);
     });
   }
 
-  for (let slot = 0; slot < ask.agents; slot++) {
-    readies.push(new Promise((resolve) => start(slot, RESTART_MS_MIN, resolve)));
+  function startAgain(slot: Slot, settled: boolean): void {
+    if (slot.starts >= STARTS_MAX) slot.reject(unavailable(ask.logFile));
+    const wait = settled ? RESTART_MS_MIN : slot.delayMs;
+    slot.delayMs = Math.min(RESTART_MS_MAX, wait * 2);
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      start(slot);
+    }, wait);
+    timers.add(timer);
   }
+
+  function tellGone(agentId: string): void {
+    ask
+      .onGone(agentId)
+      .catch((error: unknown) => ask.log.error("agent_gone_failed", { agent: agentId, error }));
+  }
+
+  const readies = Array.from({ length: ask.agents }, (_, name) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    start({ name, delayMs: RESTART_MS_MIN, starts: 0, resolve, reject });
+    return promise;
+  });
+  const ready = Promise.all(readies).then(() => undefined);
+  // Whoever waits for it is told; nobody has to.
+  ready.catch(() => undefined);
 
   return {
-    ready: Promise.all(readies).then(() => undefined),
+    ready,
     pids: () => [...children.values()].flatMap((child) => child.pid ?? []),
     async close() {
       closing = true;
@@ -83,6 +108,11 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
       await Promise.all([...children.values()].map(stop));
     },
   };
+}
+
+function unavailable(logFile: string): Fault {
+  const why = `The agent that runs the models does not start; ${logFile} says why. After mending it, run the command again.`;
+  return new Fault("busy", "agent_unavailable", why);
 }
 
 async function stop(child: ChildProcess): Promise<void> {

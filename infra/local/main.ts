@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<void> {
   say(`  its data     ${stack.data.root}`);
   stack.ready.then(
     () => say("The agents are ready. Ctrl-C stops."),
-    () => undefined,
+    (error: Error) => say(error.message),
   );
   await stopped();
   say("Stopping …");

@@ -5,8 +5,8 @@ import { DUE_CLASSES, duePartition } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 
 /**
- * After a restart nobody from before is alive (the folder's lock says so): agents are gone, intakes are lost. Both are
- * said at once instead of being found by their timers. Costs no try of any image.
+ * After a restart nobody from before is alive (the folder's lock says so): agents are gone, intakes are lost, and
+ * uploads may have come unseen. All is said at once instead of being found by their timers. Costs no try of any image.
  */
 export async function recover(doors: AgentDoors): Promise<void> {
   const dead = new Set<string>();
@@ -20,6 +20,10 @@ export async function recover(doors: AgentDoors): Promise<void> {
         });
         for (const key of page.rows.filter((each) => each.sk === "JOB")) {
           const { job } = await loadJob(doors.store, key.pk.slice("JOB#".length));
+          // The bytes may have arrived in the very moment the process died.
+          const objectThere =
+            job.status === "awaiting_upload" && (await doors.blobs.head(job.input.key)) !== undefined;
+          if (objectThere) await apply(doors, job.id, { type: "uploaded" });
           if (job.intake.status === "running")
             await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch });
           for (const stage of job.stages)

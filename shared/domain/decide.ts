@@ -18,6 +18,7 @@ import {
   RELEASED_MAX,
   RING_AGAIN_MS,
   RING_AGAIN_MS_MAX,
+  UPLOAD_LOOK_MS,
 } from "./limits.ts";
 import { isTerminal, stageOf, type Job, type JobRow, type JobStatus } from "./job.ts";
 import { planStages } from "./plan.ts";
@@ -103,6 +104,7 @@ function uploaded(job: Job, now: number): boolean {
   job.status = "queued";
   job.queuedAt = now;
   job.intake.status = "ready";
+  delete job.intake.until;
   return true;
 }
 
@@ -318,8 +320,12 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
   }
   if (job.status === "awaiting_upload") {
     if (event.objectThere === true) return uploaded(job, now);
-    if (job.uploadBy > now) return false;
-    end(job, "expired", now);
+    if (job.uploadBy <= now) {
+      end(job, "expired", now);
+      return true;
+    }
+    if ((job.intake.until ?? 0) > now) return false;
+    job.intake.until = now + Math.max(UPLOAD_LOOK_MS, now - job.createdAt);
     return true;
   }
   if (job.intake.status === "running" && (job.intake.until ?? 0) <= now) {

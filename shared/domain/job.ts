@@ -11,7 +11,7 @@
  * `decide` (decide.ts) is the only code that moves a job; `apply` (functions/apply.ts) the only one that writes it.
  */
 import type { IntakeMeasures } from "./analysis.ts";
-import { DISCARD_AFTER_MS, FINISH_WITHIN_MS, INDEX_SHARDS, UPLOAD_TTL_MS } from "./limits.ts";
+import { DISCARD_AFTER_MS, FINISH_WITHIN_MS, INDEX_SHARDS, UPLOAD_LOOK_MS, UPLOAD_TTL_MS } from "./limits.ts";
 import { shardOf } from "./id.ts";
 import type { BlobRef } from "./blob.ts";
 import type { Options } from "./options.ts";
@@ -31,7 +31,7 @@ interface Intake {
   status: "waiting" | "ready" | "running" | "done" | "failed";
   epoch: number;
   tries: number;
-  /** While running: when the try counts as lost. While ready: not before. */
+  /** While waiting: when to look for the upload. While ready: not before. While running: when the try counts as lost. */
   until?: number;
   image?: BlobRef;
   alpha?: BlobRef;
@@ -83,7 +83,9 @@ export function newJob(
     status: uploaded ? "queued" : "awaiting_upload",
     options,
     input,
-    intake: { status: uploaded ? "ready" : "waiting", epoch: 0, tries: 0 },
+    intake: uploaded
+      ? { status: "ready", epoch: 0, tries: 0 }
+      : { status: "waiting", epoch: 0, tries: 0, until: now + UPLOAD_LOOK_MS },
     stages: chain(),
     createdAt: now,
     ...(uploaded ? { queuedAt: now } : {}),
@@ -171,7 +173,7 @@ function deadlines(job: Job): Deadline[] {
     return all;
   }
   add("lease", job.finishBy);
-  if (job.status === "awaiting_upload") add("ring", job.uploadBy);
+  if (job.status === "awaiting_upload") add("ring", Math.min(job.uploadBy, job.intake.until ?? job.uploadBy));
   if (job.intake.status === "ready")
     add("ring", Math.max(job.intake.until ?? 0, job.queuedAt ?? job.createdAt));
   if (job.intake.status === "running") add("lease", job.intake.until);

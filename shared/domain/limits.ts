@@ -13,6 +13,8 @@ export const INDEX_SHARDS = 16;
 // Uploads and images.
 export const UPLOAD_BYTES_MAX = 60 * 1024 * 1024;
 export const UPLOAD_TTL_MS = 3_600_000;
+/** When a job first looks for its upload itself, in case the event was lost; later and later from then on. */
+export const UPLOAD_LOOK_MS = 60_000;
 export const INPUT_PIXELS_MAX = 100_000_000;
 /** Above it the plan lowers the scale and says so. */
 export const OUTPUT_PIXELS_MAX = 400_000_000;

@@ -34,6 +34,7 @@ import {
   INTAKE_TRIES_MAX,
   LOST_MAX,
   RING_AGAIN_MS,
+  UPLOAD_LOOK_MS,
   UPLOAD_TTL_MS,
 } from "#shared/domain/limits.ts";
 import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
@@ -230,9 +231,25 @@ test("a ready stage nobody claims is rung again, later each time", () => {
 
 test("an upload that never comes expires the job; one whose event was lost is found", () => {
   const job = fresh(false);
-  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS - 1)).toBe(job);
+  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_LOOK_MS - 1)).toBe(job);
+  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS - 1).status).toBe(
+    "awaiting_upload",
+  );
   expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS).status).toBe("expired");
   expect(step(job, { type: "due", objectThere: true }, START + UPLOAD_TTL_MS).status).toBe("queued");
+});
+
+test("a job looks for its upload itself, later and later, and never after its slot has closed", () => {
+  let job = fresh(false);
+  const looks: number[] = [];
+  while (job.status === "awaiting_upload") {
+    const due = nextDue(job)?.at ?? 0;
+    looks.push((due - START) / UPLOAD_LOOK_MS);
+    job = step(job, { type: "due", objectThere: false }, due);
+  }
+  expect(looks).toEqual([1, 2, 4, 8, 16, 32, 60]);
+  const found = step(fresh(false), { type: "due", objectThere: true }, START + UPLOAD_LOOK_MS);
+  expect(owed(found, START + UPLOAD_LOOK_MS)).toEqual([{ do: "intake", job: "job_1" }]);
 });
 
 test("an image that kills its reader ends after its tries; a reader that was killed costs none", () => {
