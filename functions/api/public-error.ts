@@ -20,6 +20,12 @@ const OURS: Readonly<Record<string, PublicFace>> = {
     retryable: true,
     message: "Our machines failed this photograph too often; nothing is billed. Please send it again.",
   },
+  disk_full: {
+    code: "disk_full",
+    retryable: true,
+    message:
+      "There was no room for this photograph on our disks; nothing is billed. Please send it again later.",
+  },
   out_of_memory: {
     code: "out_of_memory",
     retryable: true,

@@ -9,6 +9,7 @@ import { delimiter, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { startAgentFleet, type AgentFleet } from "./agent-fleet.ts";
 import { openDataFolder, type DataFolder } from "./data-folder.ts";
+import { demandRoom, START_BYTES_MIN } from "./disk-room.ts";
 import { createIntakeLine } from "./intake-line.ts";
 import { recover } from "./recover.ts";
 import * as agents from "#functions/agents/agents.ts";
@@ -70,7 +71,7 @@ const ORPHANS_SWEEP_MS = 3_600_000;
 const ORPHANS_AGE_MS = 6 * 3_600_000;
 const INTAKES_AT_ONCE = 2;
 
-/** @throws Fault conflict `data_busy`, `port_busy`; input `data_unwritable`, `address_invalid`. */
+/** @throws Fault conflict `data_busy`, `port_busy`; busy `disk_full`; input `data_unwritable`, `address_invalid`. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const closers: Closer[] = [];
   const close = async (): Promise<void> => {
@@ -88,6 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 async function build(options: StackOptions, closers: Closer[], close: () => Promise<void>): Promise<Stack> {
   // The lock comes first: opening the folder empties the scratch of whoever ran before.
   closers.push(await lockFolder(options.dataDir));
+  await demandRoom(options.dataDir, START_BYTES_MIN);
   const data = await openDataFolder(options.dataDir);
   const log = openLog(data, options.logLevel, closers);
   const clock = systemClock;

@@ -37,9 +37,10 @@ export function budgetOf(failure: Exclude<Failure, "bad_image">): {
       return { of: "model", max: MODEL_FAULTS_MAX, code: "model_unavailable" };
     case "transient_io":
     case "infra_throttled":
-    case "disk_full":
     case "gpu_fault":
       return { of: "transient", max: TRANSIENT_MAX, code: "infra" };
+    case "disk_full":
+      return { of: "transient", max: TRANSIENT_MAX, code: "disk_full" };
     case "bug":
       return { of: "bug", max: BUGS_MAX, code: "internal_error" };
   }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { choosePlaces, chooseThreads, PROJECT_ROOT } from "../places.ts";
+import { demandRoom, RUN_BYTES_MIN } from "../disk-room.ts";
 import { prepareModels } from "../prepare-models.ts";
 import { HELP, parseRestoreArguments, type RestoreArguments } from "./arguments.ts";
 import { createClient } from "./client.ts";
@@ -79,6 +80,7 @@ async function run(args: RestoreArguments, screen: Screen, signal: AbortSignal):
         options: args.options,
         modelsKey,
         fresh: args.fresh,
+        checkRoom: () => demandRoom(places.dataDir, RUN_BYTES_MIN),
         onChange: screen.show,
       };
       const done = await restorePhoto(ask, signal);

@@ -20,6 +20,8 @@ export interface RestoreAsk {
   /** Changes when the models at hand change: a better model is worth another run. */
   readonly modelsKey: string;
   readonly fresh: boolean;
+  /** Called now and then while waiting; throws when waiting is in vain. */
+  readonly checkRoom: () => Promise<void>;
   /** Called whenever the restoration looks different. */
   readonly onChange: (restoration: Restoration) => void;
 }
@@ -31,6 +33,7 @@ export interface Restored {
 }
 
 const POLL_MS = 150;
+const POLLS_PER_CHECK = 10;
 const ATTEMPTS_MAX = 1_000;
 const TYPES: Record<string, string> = {
   ".jpg": "image/jpeg",
@@ -136,7 +139,8 @@ async function start(
 }
 
 async function follow(ask: RestoreAsk, id: string, signal: AbortSignal): Promise<Restoration> {
-  for (;;) {
+  for (let polls = 1; ; polls++) {
+    if (polls % POLLS_PER_CHECK === 0) await ask.checkRoom();
     const restoration = await ask.client.get(id, signal);
     ask.onChange(restoration);
     if (!["awaiting_upload", "queued", "processing"].includes(restoration.status)) return restoration;
