@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { createWriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { LogFile } from "./log-file.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 
@@ -18,7 +18,7 @@ export interface FleetAsk {
   /** What each of them runs; the agent's own program when absent. */
   readonly program: URL | undefined;
   readonly env: Readonly<Record<string, string>>;
-  readonly logFile: string;
+  readonly logFile: LogFile;
   readonly log: Log;
   /** The process of this agent has been reaped: nothing it held is held any more. */
   readonly onGone: (agentId: string) => Promise<void>;
@@ -53,11 +53,8 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
     slot.starts += 1;
     const child = fork(program, [], { env: { ...ask.env }, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     children.set(slot.name, child);
-    const sink = createWriteStream(ask.logFile, { flags: "a" });
-    // A full disk must not end the stack for want of a log line.
-    sink.on("error", () => undefined);
-    child.stdout?.pipe(sink, { end: false });
-    child.stderr?.pipe(sink, { end: false });
+    child.stdout?.on("data", ask.logFile.write);
+    child.stderr?.on("data", ask.logFile.write);
     let agentId: string | undefined;
     child.on("message", (message: { type?: unknown; agent?: unknown }) => {
       if (typeof message.agent === "string") agentId = message.agent;
@@ -66,7 +63,6 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
     child.on("error", (error) => ask.log.error("agent_spawn_failed", { slot: slot.name, error }));
     child.once("exit", (code, signal) => {
       children.delete(slot.name);
-      sink.end();
       ask.log.info("agent_exited", { slot: slot.name, agent: agentId, code, signal });
       if (agentId !== undefined) tellGone(agentId);
       if (!closing) startAgain(slot, performance.now() - startedAt > SETTLED_MS);
@@ -74,7 +70,7 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
   }
 
   function startAgain(slot: Slot, settled: boolean): void {
-    if (slot.starts >= STARTS_MAX) slot.reject(unavailable(ask.logFile));
+    if (slot.starts >= STARTS_MAX) slot.reject(unavailable(ask.logFile.path));
     const wait = settled ? RESTART_MS_MIN : slot.delayMs;
     slot.delayMs = Math.min(RESTART_MS_MAX, wait * 2);
     const timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Fault } from "#shared/domain/fault.ts";
@@ -20,8 +20,6 @@ export interface DataFolder {
   readonly urlSecret: Buffer;
 }
 
-const LOG_BYTES_MAX = 10 * 1024 * 1024;
-
 /** Makes the folder if need be. @throws Fault input `data_unwritable`. */
 export async function openDataFolder(root: string): Promise<DataFolder> {
   const at = (name: string): string => join(root, name);
@@ -29,7 +27,6 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
     await mkdir(root, { recursive: true });
     await rm(at("scratch"), { recursive: true, force: true });
     await mkdir(at("scratch"), { recursive: true });
-    await rotate(at("photokeep.log"));
     return {
       root,
       storeFile: at("jobs.db"),
@@ -65,12 +62,4 @@ async function readOrMakeSecret(path: string): Promise<Buffer> {
   await chmod(draft, 0o600);
   await rename(draft, path);
   return secret;
-}
-
-async function rotate(path: string): Promise<void> {
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size > LOG_BYTES_MAX) await rename(path, `${path}.1`);
 }

@@ -3,7 +3,6 @@
  * processes. State lives in one data folder and survives kill -9 of everything at any moment.
  */
 import { createServer, type Server } from "node:http";
-import { createWriteStream } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
@@ -11,6 +10,7 @@ import { startAgentFleet, type AgentFleet } from "./agent-fleet.ts";
 import { openDataFolder, type DataFolder } from "./data-folder.ts";
 import { demandRoom, START_BYTES_MIN } from "./disk-room.ts";
 import { createIntakeLine } from "./intake-line.ts";
+import { openLogFile } from "./log-file.ts";
 import { recover } from "./recover.ts";
 import * as agents from "#functions/agents/agents.ts";
 import { agentRoutes } from "#functions/agents/routes.ts";
@@ -91,9 +91,16 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
   closers.push(await lockFolder(options.dataDir));
   await demandRoom(options.dataDir, START_BYTES_MIN);
   const data = await openDataFolder(options.dataDir);
-  const log = openLog(data, options.logLevel, closers);
+  const logFile = openLogFile(data.logFile);
+  closers.push(logFile.close);
   const clock = systemClock;
   const entropy = systemEntropy;
+  const log = createLog({
+    level: options.logLevel,
+    write: logFile.write,
+    now: clock.now,
+    base: { of: "stack" },
+  });
 
   const store = await openSqliteStore({ path: data.storeFile, clock, entropy });
   closers.push(() => store.close());
@@ -169,7 +176,7 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     agents: options.agents,
     program: options.agentProgram,
     env: agentEnvironment(options, data, { url, secret: agentDoors.fleetSecret }),
-    logFile: data.logFile,
+    logFile,
     log,
     onGone: (agentId) => agents.gone(agentDoors, agentId),
   });
@@ -222,19 +229,6 @@ function agentEnvironment(
     PHOTOKEEP_THREADS: String(options.threads),
     PHOTOKEEP_LOG_LEVEL: options.logLevel,
   };
-}
-
-function openLog(data: DataFolder, level: Level, closers: Closer[]): Log {
-  const sink = createWriteStream(data.logFile, { flags: "a" });
-  // A full disk must not end the stack for want of a log line.
-  sink.on("error", () => undefined);
-  closers.push(() => new Promise<void>((resolve) => sink.end(resolve)));
-  return createLog({
-    level,
-    write: (line) => sink.write(line),
-    now: () => Date.now(),
-    base: { of: "stack" },
-  });
 }
 
 /** @throws Fault conflict `port_busy`; input `address_invalid`. */

@@ -10,14 +10,13 @@ export interface MemoryRow {
   readonly stages: ReadonlyMap<string, MemorySample>;
   /** Some seconds after the job. */
   readonly idle: MemorySample;
-  readonly resultBytes: number;
 }
 
 const GOAL_MB = 1_500;
 const mb = (bytes: number): string => (bytes / 1e6).toFixed(0);
 
-/** docs/memory.md. */
-export function memoryPage(rows: readonly MemoryRow[]): string {
+/** docs/memory.md. @param bound bytes that no job exceeded, by the kernel's marks. */
+export function memoryPage(rows: readonly MemoryRow[], bound: number): string {
   const stages = [...new Set(rows.flatMap((row) => [...row.stages.keys()]))];
   const table = [
     ["megapixels", "peak, MB", "mapped files, MB", "idle afterwards, MB", "seconds"],
@@ -45,15 +44,19 @@ Written by \`npm run bench:memory\`; do not edit.
 ${markdownTable(table)}
 
 - A JPEG of so many megapixels, doubled in width and height, to a PNG: from the upload to the downloaded result, through
-  the real processes: control plane, quarantine, supervisor, worker. One stack does all jobs, in this order.
+  the real processes: control plane, quarantine, supervisor, worker. One stack does all jobs, in this order, so that what
+  an earlier job has left behind counts as well.
 - **peak**: anonymous and shared memory summed over all processes of the system (\`RssAnon\` + \`RssShmem\` of
-  \`/proc/<pid>/status\`), the largest of samples taken every 5 ms. **mapped files** are programs, libraries and weights, at
-  the same moment; pages that several processes map are counted in each. The system's file cache is in neither.
-  MB are 10⁶ bytes. The goal is ${GOAL_MB} MB at 12 megapixels.
+  \`/proc/<pid>/status\`), the largest of samples taken every 5 ms where the machine has the time. **mapped files** are
+  programs, libraries and weights, at the same moment; pages that several processes map are counted in each. The system's
+  file cache is in neither. MB are 10⁶ bytes. The goal is ${GOAL_MB} MB at 12 megapixels.
+- What a sample may have missed is bounded: the kernel's high-water marks of the processes that lived through all jobs
+  (decoders do not), summed as if each had reached its own at the same moment, came to ${mb(bound)} MB.
 - The model is a stand-in of the shape of esrgan-thick (×4, halved to ×2) that takes as much memory for a tile as the
   real one was measured to take, and computes almost nothing: memory is as with the real one, time is not. The seconds
   say nothing absolute either way: they come from whatever machine ran this.
-- The size of a photograph hardly counts because nowhere is a whole picture held: bands, tiles, strips.
+- The size of a photograph counts little because nowhere is a whole picture held. What grows is as wide as the picture
+  and as high as a tile: the rows read for a row of tiles and the rows it finishes.
 
 Peak in each part of a job, MB (told apart to about 30 ms):
 

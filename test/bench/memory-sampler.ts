@@ -16,8 +16,11 @@ export interface MemorySampler extends Disposable {
   takePeak(): MemorySample;
   /** The sum at this moment. */
   now(): MemorySample;
-  /** The longest time between two samples so far, ms: a peak shorter than that may have passed unseen. */
-  gapMsMax(): number;
+  /**
+   * A bound from above that needs no samples: the kernel's own high-water marks of the processes that live, summed over
+   * their whole lives as if all had come at once.
+   */
+  bound(): number;
 }
 
 const SAMPLE_MS = 5;
@@ -28,14 +31,10 @@ const LOOK_FOR_PROCESSES_MS = 50;
 export function startMemorySampler(root: number): MemorySampler {
   let pids: number[] = [];
   let lookedAt = -Infinity;
-  let sampledAt = performance.now();
-  let gapMsMax = 0;
   let peak = nothing;
 
   const sample = (): MemorySample => {
     const now = performance.now();
-    gapMsMax = Math.max(gapMsMax, now - sampledAt);
-    sampledAt = now;
     if (now - lookedAt > LOOK_FOR_PROCESSES_MS) {
       pids = processTree(root).map(({ pid }) => pid);
       lookedAt = now;
@@ -53,7 +52,7 @@ export function startMemorySampler(root: number): MemorySampler {
       return taken;
     },
     now: sample,
-    gapMsMax: () => gapMsMax,
+    bound: () => pids.reduce((total, pid) => total + highWater(pid), 0),
     [Symbol.dispose]: () => clearInterval(timer),
   };
 }
@@ -77,6 +76,16 @@ function sum(pids: readonly number[]): MemorySample {
     }
   }
   return { own, mapped, byProgram };
+}
+
+/** The most that was resident at once, less the files that are mapped now. */
+function highWater(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    return bytesOf(status, "VmHWM") - bytesOf(status, "RssFile");
+  } catch {
+    return 0;
+  }
 }
 
 /** A line of the form `RssAnon:    1234 kB`; absent for a process that is ending. */

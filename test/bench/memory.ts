@@ -15,7 +15,7 @@ import { createBenchClient, type BenchClient } from "./bench-client.ts";
 import { secondsOf } from "./bench-stack.ts";
 import { memoryPage, memoryPlot, type MemoryRow } from "./memory-page.ts";
 import { startMemorySampler, type MemorySample, type MemorySampler } from "./memory-sampler.ts";
-import { makePhotograph } from "./photograph.ts";
+import { makePhotograph, type Photograph } from "./photograph.ts";
 import { encodeStandIn } from "./stand-in-onnx.ts";
 import { STAND_IN_FILE } from "./stand-in-place.ts";
 import type { Restoration } from "#functions/api/restoration-schema.ts";
@@ -25,7 +25,7 @@ import { prepareModels } from "#local/prepare-models.ts";
 const MEGAPIXELS = [1, 4, 12, 24] as const;
 const SEED = 1;
 const SCALE = 2;
-/** Until what a job has taken is given back. */
+/** After a job, until what it took has been given back. */
 const SETTLE_MS = 2_000;
 const STACK = fileURLToPath(new URL("./stand-in-stack.ts", import.meta.url));
 const DOCS = fileURLToPath(new URL("../../docs/", import.meta.url));
@@ -34,18 +34,18 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Runs one job; what is held meanwhile is told apart by what the job was doing. */
 async function measure(
-  megapixels: number,
+  photo: Photograph,
   { client, sampler, doing }: { client: BenchClient; sampler: MemorySampler; doing: Doing },
 ): Promise<MemoryRow> {
-  const photo = await makePhotograph(megapixels, SEED);
   doing.begin();
   const done = await client.restore(photo.bytes, { operations: { upscale: SCALE } }, "image/jpeg");
   doing.enter("download");
-  const bytes = await drain(done.output?.url ?? "");
+  await drain(done.output?.url ?? "");
   const stages = doing.end();
   if (done.output?.width !== photo.width * SCALE) throw new Error(`a result of ${done.output?.width} pixels`);
   const [, peak] = [...stages].reduce((most, each) => (each[1].own > most[1].own ? each : most));
-  const row = { megapixels, seconds: secondsOf(done).wall, peak, stages, resultBytes: bytes };
+  const { megapixels } = photo;
+  const row = { megapixels, seconds: secondsOf(done).wall, peak, stages };
   await sleep(SETTLE_MS);
   const idle = sampler.now();
   sampler.takePeak();
@@ -85,21 +85,22 @@ function createDoing(sampler: MemorySampler): Doing {
   };
 }
 
-async function drain(url: string): Promise<number> {
+/** Downloads without keeping anything. */
+async function drain(url: string): Promise<void> {
   const response = await fetch(url);
   if (!response.ok || response.body === null) throw new Error(`download: ${response.status}`);
-  let bytes = 0;
-  for await (const chunk of response.body) bytes += (chunk as Uint8Array).length;
-  return bytes;
+  await response.body.pipeTo(new WritableStream());
 }
 
 function report(row: MemoryRow): void {
   const mb = (bytes: number): string => (bytes / 1e6).toFixed(0);
   const stages = [...row.stages].map(([kind, { own }]) => `${kind} ${mb(own)}`).join(", ");
-  const programs = [...row.peak.byProgram].map(([name, own]) => `${name} ${mb(own)}`).join(", ");
+  const programs = ({ byProgram }: MemorySample): string =>
+    [...byProgram].map(([name, own]) => `${name} ${mb(own)}`).join(", ");
   say(
     `${String(row.megapixels).padStart(4)} ${mb(row.peak.own).padStart(22)} ${mb(row.peak.mapped).padStart(16)} ` +
-      `${mb(row.idle.own).padStart(14)} ${row.seconds.toFixed(1).padStart(8)}   ${stages}; at the peak: ${programs}`,
+      `${mb(row.idle.own).padStart(14)} ${row.seconds.toFixed(1).padStart(8)}   ${stages}; at the peak: ` +
+      `${programs(row.peak)}; afterwards: ${programs(row.idle)}`,
   );
 }
 
@@ -109,6 +110,8 @@ const standIn = join(work, "model");
 await mkdir(standIn);
 await writeFile(join(standIn, STAND_IN_FILE), encodeStandIn());
 await prepareModels(choosePlaces({ data, models: "none", cwd: process.cwd() }), say);
+const photos: Photograph[] = [];
+for (const megapixels of MEGAPIXELS) photos.push(await makePhotograph(megapixels, SEED));
 const stack = fork(STACK, [data, standIn], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 try {
   const [{ url }] = (await Promise.race([
@@ -125,14 +128,14 @@ try {
   say(`idle at start: ${(sampler.now().own / 1e6).toFixed(0)} MB`);
   say("  MP  peak anon+shared, MB  mapped file, MB  idle after, MB  seconds   MB by stage");
   const rows: MemoryRow[] = [];
-  for (const megapixels of MEGAPIXELS) {
-    const row = await measure(megapixels, { client, sampler, doing });
+  for (const photo of photos) {
+    const row = await measure(photo, { client, sampler, doing });
     report(row);
     rows.push(row);
   }
-  say(`longest time between two samples: ${sampler.gapMsMax().toFixed(0)} ms`);
+  say(`bound from above, by the kernel's high-water marks of all: ${(sampler.bound() / 1e6).toFixed(0)} MB`);
   await writeFile(join(DOCS, "memory.svg"), memoryPlot(rows));
-  await writeFile(join(DOCS, "memory.md"), memoryPage(rows));
+  await writeFile(join(DOCS, "memory.md"), memoryPage(rows, sampler.bound()));
   say(
     JSON.stringify(
       Object.fromEntries(

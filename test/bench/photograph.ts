@@ -7,11 +7,15 @@ const MOTIF = fileURLToPath(new URL("../../examples/portrait.original.png", impo
 /** Deviation of the grain, in levels of 255: so much that no encoder finds it easy. */
 const GRAIN_LEVELS = 8;
 
+export interface Photograph {
+  readonly megapixels: number;
+  readonly bytes: Buffer;
+  readonly width: number;
+  readonly height: number;
+}
+
 /** A JPEG of about so many megapixels, 4:3: the example, enlarged, with grain over it. The same bytes every time. */
-export async function makePhotograph(
-  megapixels: number,
-  seed: number,
-): Promise<{ bytes: Buffer; width: number; height: number }> {
+export async function makePhotograph(megapixels: number, seed: number): Promise<Photograph> {
   const width = Math.round(Math.sqrt((megapixels * 1e6 * 4) / 3));
   const height = Math.round((width * 3) / 4);
   const { data } = await sharp(readFileSync(MOTIF))
@@ -26,5 +30,5 @@ export async function makePhotograph(
     data[i] = Math.max(0, Math.min(255, data[i]! + (random() - 0.5) * reach));
   }
   const raw = { width, height, channels: 3 } as const;
-  return { bytes: await sharp(data, { raw }).jpeg({ quality: 90 }).toBuffer(), width, height };
+  return { megapixels, bytes: await sharp(data, { raw }).jpeg({ quality: 90 }).toBuffer(), width, height };
 }
