@@ -71,9 +71,11 @@ export function createQuarantine(
 
   const take = () => {
     invariant(!isClosed, "the quarantine is open");
-    const decoder = spares.shift() ?? start();
+    let decoder = spares.shift();
+    // A spare that something killed while it waited says nothing about any photograph.
+    while (decoder?.hasEnded() === true) decoder = spares.shift();
     if (spares.length < spare) spares.push(start());
-    return decoder;
+    return decoder ?? start();
   };
 
   return {

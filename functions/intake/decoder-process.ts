@@ -36,6 +36,8 @@ const stderrCharactersMax = 2_000;
 
 /** A process that decodes one photograph and is never used again. */
 export type DecoderProcess = AsyncDisposable & {
+  /** It has ended, for whatever reason: it can be asked no more. */
+  hasEnded(): boolean;
   /**
    * Asks it to decode; once only. The process is gone when this settles.
    *
@@ -86,6 +88,7 @@ export function startDecoder(limits: DecoderLimits, program: URL = decoderProgra
   }
 
   return {
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     async ask(request, signal) {
       const abort = () => kill(signal?.reason as Error);
       signal?.addEventListener("abort", abort, { once: true });

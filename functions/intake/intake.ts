@@ -65,6 +65,12 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
   } catch (error) {
     if (signal?.aborted) return;
     const spoken = error instanceof Fault ? error : undefined;
+    if (spoken?.retryable) {
+      doors.log.warn("intake_lost", { job: job.id, error });
+      const code = spoken.code === "disk_full" ? "disk_full" : "infra";
+      await apply(doors, job.id, { type: "intake-lost", epoch, code });
+      return;
+    }
     if (spoken === undefined) doors.log.error("intake_bug", { job: job.id, error });
     await apply(doors, job.id, {
       type: "intake-failed",

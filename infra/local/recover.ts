@@ -25,7 +25,7 @@ export async function recover(doors: AgentDoors): Promise<void> {
             job.status === "awaiting_upload" && (await doors.blobs.head(job.input.key)) !== undefined;
           if (objectThere) await apply(doors, job.id, { type: "uploaded" });
           if (job.intake.status === "running")
-            await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch });
+            await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch, code: "infra" });
           for (const stage of job.stages)
             if (stage.status === "leased" && stage.agent !== undefined) dead.add(stage.agent);
         }

@@ -4,13 +4,12 @@
  */
 import type { Claim, JobEvent } from "./event.ts";
 import { budgetOf, FLEET, retryDelayMs, type Policy } from "./budget.ts";
+import { clear, end } from "./ending.ts";
+import { failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
 import {
-  backoffMs,
   CRASHES_ALONE_MAX,
   HARD_DEADLINE_FACTOR,
   HARD_DEADLINE_MS,
-  INTAKE_LEASE_MS,
-  INTAKE_TRIES_MAX,
   LEASE_GUARD_MS,
   LEASE_MS,
   LOST_BEFORE_CAUTION,
@@ -20,7 +19,7 @@ import {
   RING_AGAIN_MS_MAX,
   UPLOAD_LOOK_MS,
 } from "./limits.ts";
-import { isTerminal, stageOf, type Job, type JobRow, type JobStatus } from "./job.ts";
+import { isTerminal, stageOf, type Job, type JobRow } from "./job.ts";
 import { planStages } from "./plan.ts";
 import { isOpen, type Failure, type Stage, type StageKind, type TryClass } from "./stage.ts";
 
@@ -64,10 +63,7 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       return failIntake(job, event, now);
     case "intake-lost":
       if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
-      job.intake.status = "ready";
-      job.intake.tries -= 1;
-      delete job.intake.until;
-      return true;
+      return loseIntake(job, event.code, now);
     case "claimed":
       return claim(job, event, now);
     case "completed":
@@ -95,41 +91,6 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       job.discarded = true;
       return true;
   }
-}
-
-// ------------------------------------------------------------------------------------------------ upload and intake
-
-function uploaded(job: Job, now: number): boolean {
-  if (job.status !== "awaiting_upload") return false;
-  job.status = "queued";
-  job.queuedAt = now;
-  job.intake.status = "ready";
-  delete job.intake.until;
-  return true;
-}
-
-function startIntake(job: Job, now: number): boolean {
-  if (isTerminal(job.status) || job.intake.status !== "ready" || (job.intake.until ?? 0) > now) return false;
-  job.intake.status = "running";
-  job.intake.epoch += 1;
-  job.intake.tries += 1;
-  job.intake.until = now + INTAKE_LEASE_MS;
-  return true;
-}
-
-function failIntake(
-  job: Job,
-  failure: { code: string; message: string; final: boolean },
-  now: number,
-): boolean {
-  if (failure.final || job.intake.tries >= INTAKE_TRIES_MAX) {
-    job.intake.status = "failed";
-    end(job, "failed", now, { code: failure.code, message: failure.message });
-    return true;
-  }
-  job.intake.status = "ready";
-  job.intake.until = now + backoffMs(job.intake.tries);
-  return true;
 }
 
 // ------------------------------------------------------------------------------------------------------------ stages
@@ -357,43 +318,4 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
     }
   }
   return moved;
-}
-
-// --------------------------------------------------------------------------------------------------------------- end
-
-/** Ends the job: whatever was open is canceled with it. */
-function end(
-  job: Job,
-  status: JobStatus,
-  now: number,
-  error?: { code: string; message: string },
-  failed?: Stage,
-): void {
-  job.status = status;
-  job.endedAt = now;
-  job.expiresAt = now + job.options.retention_hours * 3_600_000;
-  if (error !== undefined) job.error = error;
-  for (const stage of job.stages) {
-    if (!isOpen(stage)) continue;
-    stage.status = stage === failed ? "failed" : "canceled";
-    stage.endedAt = now;
-    clear(stage, "readyAt", "notBefore", "ringAt", "rings", "lookAt", "hardDeadline");
-  }
-}
-
-function clear(
-  stage: Stage,
-  ...fields: (
-    | "readyAt"
-    | "notBefore"
-    | "ringAt"
-    | "rings"
-    | "claimId"
-    | "agent"
-    | "startedAt"
-    | "lookAt"
-    | "hardDeadline"
-  )[]
-): void {
-  for (const field of fields) delete stage[field];
 }

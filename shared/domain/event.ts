@@ -31,8 +31,8 @@ export type JobEvent =
       readonly message: string;
       readonly final: boolean;
     }
-  /** The process that was reading is known to have ended through no fault of the image: costs no try. */
-  | { readonly type: "intake-lost"; readonly epoch: number }
+  /** The reading came to nothing through no fault of the image: costs no try, but is bounded too. */
+  | { readonly type: "intake-lost"; readonly epoch: number; readonly code: "infra" | "disk_full" }
   | ({ readonly type: "claimed" } & Claim)
   | {
       readonly type: "completed";

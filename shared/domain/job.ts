@@ -31,6 +31,8 @@ interface Intake {
   status: "waiting" | "ready" | "running" | "done" | "failed";
   epoch: number;
   tries: number;
+  /** How often it came to nothing through no fault of the image. */
+  lost?: number;
   /** While waiting: when to look for the upload. While ready: not before. While running: when the try counts as lost. */
   until?: number;
   image?: BlobRef;

@@ -254,18 +254,34 @@ test("a job looks for its upload itself, later and later, and never after its sl
 
 test("an image that kills its reader ends after its tries; a reader that was killed costs none", () => {
   let job = fresh();
-  for (let n = 1; n <= 5; n++) {
-    job = step(job, { type: "intake-started" }, START + n);
-    job = step(job, { type: "intake-lost", epoch: job.intake.epoch }, START + n);
-  }
-  expect(job.intake).toMatchObject({ status: "ready", tries: 0, epoch: 5 });
   let now = START;
+  for (let n = 1; n <= 5; n++) {
+    now += 1_000_000;
+    job = step(job, { type: "intake-started" }, now);
+    job = step(job, { type: "intake-lost", epoch: job.intake.epoch, code: "infra" }, now);
+  }
+  expect(job.intake).toMatchObject({ status: "ready", tries: 0, lost: 5, epoch: 5 });
   for (let n = 1; n <= INTAKE_TRIES_MAX; n++) {
     now += 1_000_000;
     job = step(job, { type: "intake-started" }, now);
     job = step(job, { type: "due" }, job.intake.until ?? 0);
   }
   expect(job).toMatchObject({ status: "failed", error: { code: "input_unreadable" } });
+});
+
+test("an intake that is lost again and again ends as ours, not as the image's", () => {
+  let job = fresh();
+  let now = START;
+  for (let n = 1; n <= LOST_MAX; n++) {
+    now += 1_000_000;
+    job = step(job, { type: "intake-started" }, now);
+    job = step(job, { type: "intake-lost", epoch: n, code: "infra" }, now);
+  }
+  expect(job).toMatchObject({
+    status: "failed",
+    error: { code: "infra" },
+    intake: { status: "failed", tries: 0 },
+  });
 });
 
 test("a late answer of an intake that was given up changes nothing", () => {
@@ -316,7 +332,11 @@ test("every accepted job ends by its deadline, whatever arrives and however ofte
       { type: "due", objectThere: true },
       { type: "discarded" },
     ),
-    fc.record({ type: fc.constant("intake-lost" as const), epoch: fc.nat(3) }),
+    fc.record({
+      type: fc.constant("intake-lost" as const),
+      epoch: fc.nat(3),
+      code: fc.constant("infra" as const),
+    }),
     fc.nat(3).map((epoch): JobEvent => ({
       type: "intake-done",
       epoch,

@@ -1,0 +1,53 @@
+/**
+ * The upload and its reading: the first part of a job's life, before any stage is ready. Each function moves the draft
+ * it is given and answers whether it did; `decide` is their only caller.
+ */
+import { end } from "./ending.ts";
+import { isTerminal, type Job } from "./job.ts";
+import { backoffMs, INTAKE_LEASE_MS, INTAKE_TRIES_MAX, LOST_BEFORE_CAUTION, LOST_MAX } from "./limits.ts";
+
+export function uploaded(job: Job, now: number): boolean {
+  if (job.status !== "awaiting_upload") return false;
+  job.status = "queued";
+  job.queuedAt = now;
+  job.intake.status = "ready";
+  delete job.intake.until;
+  return true;
+}
+
+export function startIntake(job: Job, now: number): boolean {
+  if (isTerminal(job.status) || job.intake.status !== "ready" || (job.intake.until ?? 0) > now) return false;
+  job.intake.status = "running";
+  job.intake.epoch += 1;
+  job.intake.tries += 1;
+  job.intake.until = now + INTAKE_LEASE_MS;
+  return true;
+}
+
+export function failIntake(
+  job: Job,
+  failure: { code: string; message: string; final: boolean },
+  now: number,
+): boolean {
+  if (failure.final || job.intake.tries >= INTAKE_TRIES_MAX) {
+    job.intake.status = "failed";
+    end(job, "failed", now, { code: failure.code, message: failure.message });
+    return true;
+  }
+  job.intake.status = "ready";
+  job.intake.until = now + backoffMs(job.intake.tries);
+  return true;
+}
+
+export function loseIntake(job: Job, code: "infra" | "disk_full", now: number): boolean {
+  const lost = (job.intake.lost ?? 0) + 1;
+  job.intake = { ...job.intake, status: "ready", tries: job.intake.tries - 1, lost };
+  delete job.intake.until;
+  if (lost >= LOST_MAX) {
+    job.intake.status = "failed";
+    end(job, "failed", now, { code, message: "Our machines could not read the file; please send it again." });
+  } else if (lost >= LOST_BEFORE_CAUTION) {
+    job.intake.until = now + backoffMs(lost);
+  }
+  return true;
+}
