@@ -10,7 +10,7 @@ export type PixelAnalysis = Omit<Analysis, "faces" | "facesUnknown">;
 
 /**
  * Measures a photograph on its sample: tone and chroma on the overview, which shows all of it with its grain averaged
- * away; grain and sharpness on the full-resolution tiles, which scaling would change. Pure; about .3 s.
+ * away; grain and sharpness on the full-resolution tiles, which scaling would change. Pure; about 0.1 s for a picture of 512 × 512, 0.3 s at most.
  */
 export function analyzePixels(sample: PixelSample): PixelAnalysis {
   const noise = measureNoise(sample.tiles);

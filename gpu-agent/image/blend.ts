@@ -13,11 +13,8 @@ export interface TileOutput {
 
 /** Joins tiles into finished rows; see {@link createBlender}. */
 export interface Blender {
-  /**
-   * Takes the tile of this column and row. Tiles come row by row, each row from left to right.
-   * @returns whether every value taken is finite; the rows are of no use otherwise.
-   */
-  add(tile: TileOutput, column: number, row: number): boolean;
+  /** Takes the tile of this column and row. Tiles come row by row, each row from left to right. */
+  add(tile: TileOutput, column: number, row: number): void;
   /** The rows finished by the tiles of this row, once its last tile was added: a view that the next row overwrites. */
   finishedRows(row: number): Uint16Array<ArrayBuffer>;
 }
@@ -66,7 +63,7 @@ export function createBlender(
   const isDirect = channels === 3 && columns.length === 1;
 
   return {
-    add(tile: TileOutput, column: number, row: number): boolean {
+    add(tile: TileOutput, column: number, row: number): void {
       const across = columns[column]!;
       const down = rows[row]!;
       const isInside = across.to - across.start <= tile.width && down.to - down.start <= tile.height;
@@ -77,17 +74,15 @@ export function createBlender(
       const finished = line.subarray(0, (across.fade - across.from) * channels);
       const fading = touched.subarray(finished.length);
       const left = across.from * channels;
-      let taint = 0;
       for (let y = down.from; y < down.to; y += 1) {
         const at = (y - down.start) * tile.width + (across.from - across.start);
         const places = { red: first + at, green: plane + at, blue: 2 * plane - first + at };
         if (isDirect && y >= down.own && y < down.fade) {
           const into = (y - down.from) * stride;
-          taint += quantisePlanes(tile.data, band.subarray(into, into + stride), { places, toWord });
+          quantisePlanes(tile.data, band.subarray(into, into + stride), { places, toWord });
           continue;
         }
         unpack(tile.data, touched, places);
-        taint += taintOf(touched);
         const besideAt = (y - down.from) * besideRow;
         if (column > 0)
           fadeAcross(beside.subarray(besideAt, besideAt + besideRow), touched, { weights, channels });
@@ -101,7 +96,6 @@ export function createBlender(
         if (y < down.own) fadeDown(above, finished, weights[y - down.from]!);
         quantise(finished, band.subarray(into, into + finished.length), toWord);
       }
-      return taint === 0;
     },
     finishedRows: (row: number): Uint16Array<ArrayBuffer> =>
       band.subarray(0, (rows[row]!.fade - rows[row]!.from) * stride),
@@ -167,21 +161,13 @@ function fadeDown(above: Float32Array, line: Float32Array, weight: number): void
   for (let i = 0; i < line.length; i += 1) line[i] = above[i]! + weight * (line[i]! - above[i]!);
 }
 
-/** 0, or NaN where a value is not finite: only of those the difference to itself is not 0. */
-function taintOf(line: Float32Array): number {
-  let taint = 0;
-  for (let i = 0; i < line.length; i += 1) taint += line[i]! - line[i]!;
-  return taint;
-}
-
-/** `unpackColour` and `quantise` in one pass. Answers what `taintOf` would. */
+/** `unpackColour` and `quantise` in one pass. */
 function quantisePlanes(
   data: Float32Array,
   into: Uint16Array,
   { places, toWord }: { places: PlanePlaces; toWord: number },
-): number {
+): void {
   const { red, green, blue } = places;
-  let taint = 0;
   for (let i = 0, at = 0; at < into.length; i += 1, at += 3) {
     const r = data[red + i]! * toWord + 0.5;
     const g = data[green + i]! * toWord + 0.5;
@@ -189,11 +175,7 @@ function quantisePlanes(
     into[at] = r > 0 ? (r < 65_535 ? r : 65_535) : 0;
     into[at + 1] = g > 0 ? (g < 65_535 ? g : 65_535) : 0;
     into[at + 2] = b > 0 ? (b < 65_535 ? b : 65_535) : 0;
-    // Per pixel: the sum is finite only where all three are.
-    const sum = r + g + b;
-    taint += sum - sum;
   }
-  return taint;
 }
 
 /** Clips to 0..range and rounds to the nearest of 65,536 levels. */

@@ -38,27 +38,23 @@ export function measureSharpness(tiles: readonly Pixels[], noise: number): numbe
   return Math.min(1, Math.max(0, (share - 1 / steps) / (crispShare - 1 / steps)));
 }
 
+/** A row or a column: `count` values of `luma` from place `from`, `step` places apart. */
+type Line = { luma: Float32Array; from: number; step: number; count: number };
+
 /** Adds the share of every edge whose steepest step is in the middle of its window. */
-function edgesAlong(
-  line: { luma: Float32Array; from: number; step: number; count: number },
-  riseNeeded: number,
-  shares: number[],
-): void {
+function edgesAlong(line: Line, riseNeeded: number, shares: number[]): void {
   const { luma, from, step, count } = line;
   for (let middle = reach; middle + reach + 1 < count; middle++) {
     const at = from + middle * step;
     const steepest = Math.abs(luma[at + step]! - luma[at]!);
     if (steepest * steps < riseNeeded) continue;
-    const rise = riseAround(luma, { at, step, steepest });
+    const rise = riseAround(line, at, steepest);
     if (rise >= riseNeeded) shares.push(steepest / rise);
   }
 }
 
-/** How far the levels of the window lie apart; 0 where one of its steps is steeper than the one in the middle. */
-function riseAround(
-  luma: Float32Array,
-  { at, step, steepest }: { at: number; step: number; steepest: number },
-): number {
+/** How far the levels of the window around `at` lie apart; 0 where one of its steps is steeper than the middle one. */
+function riseAround({ luma, step }: Line, at: number, steepest: number): number {
   let level = luma[at - reach * step]!;
   let lowest = level;
   let highest = level;

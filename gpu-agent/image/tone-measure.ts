@@ -160,7 +160,7 @@ function tonedEnds(found: Ends, common: { black: number; white: number }) {
  * hot pixels decide nothing.
  */
 function withoutSpecks(picture: Pixels): Float32Array {
-  const { width, height, data } = picture;
+  const { width, height } = picture;
   const left = Math.max(1, Math.floor(width * marginShare));
   const top = Math.max(1, Math.floor(height * marginShare));
   const inner = new Float32Array(Math.max(0, width - 2 * left) * Math.max(0, height - 2 * top) * 3);

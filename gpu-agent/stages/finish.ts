@@ -4,12 +4,13 @@ import { writeJpeg } from "../image/codec.ts";
 import { encodeRaster, type EncodedPicture } from "../image/encode.ts";
 import { openRaster } from "../image/raster.ts";
 import { rowSamples, type RasterShape } from "../image/raster-shape.ts";
-import { bicubic, resize, type FloatPicture } from "../image/resample.ts";
+import type { FloatPicture } from "../image/resample.ts";
 import { copyRows, widenedSource, type RowTransform } from "../image/row-source.ts";
 import { applyTone, toneCorrection } from "../image/tone.ts";
 import {
   createPreviewer,
   paintPreview,
+  resizePainted,
   sideBySide,
   type PaintedPreview,
   type PreviewSize,
@@ -35,49 +36,55 @@ export const finish: StageRunner = async (work, signal) => {
 
   // The preview is made of the very rows that are written: nothing is read or computed twice.
   const previewer = createPreviewer({ ...shape, bits: 16 }, PREVIEW_SIDE_MAX);
+  const shown = Promise.withResolvers<PaintedPreview>();
   const tone = toneTransform(lease, shape);
-  // What shows the original is made while the threads of the encoder are busy.
-  const [encoded, before] = await Promise.all([
-    encodeRaster({
-      raster,
-      ...(alpha === undefined ? {} : { alpha }),
-      out: files.path("result"),
-      ...lease.options.output,
-      gray,
-      rowTransform(band, firstRow) {
-        tone?.(band, firstRow);
-        previewer.push(band);
-        reportRows(work, (firstRow + band.length / rowSamples(shape)) / shape.height);
-      },
-      metadata: { software: SOFTWARE },
-      signal,
-    }),
-    showOriginal(work, { opacity, size: previewer.size }, signal),
-  ]);
+  const writing = encodeRaster({
+    raster,
+    ...(alpha === undefined ? {} : { alpha }),
+    out: files.path("result"),
+    ...lease.options.output,
+    gray,
+    rowTransform(band, firstRow) {
+      tone?.(band, firstRow);
+      previewer.push(band);
+      const rows = firstRow + band.length / rowSamples(shape);
+      if (rows === shape.height) shown.resolve(paintPreview({ picture: previewer.finish(), opacity, gray }));
+      reportRows(work, rows / shape.height);
+    },
+    metadata: { software: SOFTWARE },
+    signal,
+  });
 
-  const after = paintPreview({ picture: previewer.finish(), opacity, gray });
-  const [image, afterBlob, comparison] = await Promise.all([
-    storeResult(files, encoded),
-    storePicture(files, "after", after),
-    storePicture(files, "comparison", sideBySide(before.enlarged, after)),
+  // The pictures for people are made while the threads of the encoder are busy.
+  const original = previewOriginal(work, opacity, signal);
+  const [encoded, image, before, after, comparison] = await Promise.all([
+    writing,
+    writing.then((result) => storeResult(files, result)),
+    original.then((picture) => storePicture(files, "before", picture)),
+    shown.promise.then((picture) => storePicture(files, "after", picture)),
+    compare(original, { with: shown.promise, size: previewer.size }).then((picture) =>
+      storePicture(files, "comparison", picture),
+    ),
   ]);
-  return {
-    outputs: { image, before: before.blob, after: afterBlob, comparison },
-    warnings: encoded.warnings,
-  };
+  return { outputs: { image, before, after, comparison }, warnings: encoded.warnings };
 };
 
-/** Stores the preview of the original, and brings it to the size of the result's for the comparison. */
-async function showOriginal(
+async function previewOriginal(
   { lease, files }: StageWork,
-  ask: { opacity: FloatPicture | undefined; size: PreviewSize },
+  opacity: FloatPicture | undefined,
   signal: AbortSignal,
-): Promise<{ blob: BlobRef; enlarged: PaintedPreview }> {
-  const { opacity, size } = ask;
+): Promise<PaintedPreview> {
   const picture = await previewOf(await files.fetch(lease.original), signal);
-  const blob = await storePicture(files, "before", paintPreview({ picture, opacity, gray: false }));
-  const enlarged = paintPreview({ picture: resize(picture, size, bicubic), opacity, gray: false });
-  return { blob, enlarged };
+  return paintPreview({ picture, opacity, gray: false });
+}
+
+/** The original, brought to the size of the result's preview, beside it. */
+async function compare(
+  original: Promise<PaintedPreview>,
+  ask: { with: Promise<PaintedPreview>; size: PreviewSize },
+): Promise<PaintedPreview> {
+  const enlarged = await resizePainted(await original, ask.size);
+  return sideBySide(enlarged, await ask.with);
 }
 
 async function shapeOf(raster: string): Promise<RasterShape> {

@@ -1,6 +1,13 @@
 import { invariant } from "#shared/domain/fault.ts";
 import { bicubic, resize, type FloatPicture } from "../image/resample.ts";
-import type { RasterShape, RowSink } from "../image/raster-shape.ts";
+import {
+  rowBuffer,
+  rowSamples,
+  type RasterShape,
+  type RowSink,
+  type RowSource,
+} from "../image/raster-shape.ts";
+import { resizedSource } from "../image/resized-source.ts";
 
 export interface PreviewSize {
   readonly width: number;
@@ -32,7 +39,7 @@ interface Windows {
 
 /**
  * Reduces by area averages to a longest side of `sideMax`, aspect kept; smaller pictures stay as they are. Held: the
- * small picture and one row of the large one, in floats.
+ * small picture, in floats.
  */
 export function createPreviewer(shape: RasterShape, sideMax: number): Previewer {
   const { channels } = shape;
@@ -44,27 +51,23 @@ export function createPreviewer(shape: RasterShape, sideMax: number): Previewer 
   const down = windows(shape.height, height);
   const samples = shape.width * channels;
   const stride = width * channels;
-  const reduce = channels === 3 ? reduceColour : reduceGray;
+  const add = channels === 3 ? addColour : addGray;
   const data = new Float32Array(stride * height);
-  const sum = new Float64Array(samples);
   let y = 0;
   let line = 0;
 
-  const endLine = (): void => {
-    reduce(sum, data.subarray(line * stride, (line + 1) * stride), across);
-    sum.fill(0);
-    line += 1;
+  const addRow = (row: Uint16Array, share: number): void => {
+    if (share === 0) return;
+    add(row, data.subarray(line * stride, (line + 1) * stride), { ...across, share: share / WHITE });
   };
-  // Across the rows first: that halves the work along them.
   const push = (rows: Uint16Array): void => {
     for (let at = 0; at < rows.length; at += samples, y += 1) {
       const row = rows.subarray(at, at + samples);
       if (y === down.firsts[line + 1]) {
-        if (down.tails[line]! > 0) addRow(sum, row, down.tails[line]!);
-        endLine();
+        addRow(row, down.tails[line]!);
+        line += 1;
       }
-      addRow(sum, row, y === down.firsts[line] ? down.heads[line]! : down.whole);
-      if (y === shape.height - 1) endLine();
+      addRow(row, y === down.firsts[line] ? down.heads[line]! : down.whole);
     }
   };
   return {
@@ -76,7 +79,7 @@ export function createPreviewer(shape: RasterShape, sideMax: number): Previewer 
       push(rows);
     },
     finish(): FloatPicture {
-      invariant(line === height, "all rows have passed");
+      invariant(y === shape.height, "all rows have passed");
       return { data, width, height, channels };
     },
   };
@@ -90,12 +93,11 @@ function windows(from: number, to: number): Windows {
   return { firsts, heads, tails, whole: to / from };
 }
 
-function addRow(sum: Float64Array, row: Uint16Array, share: number): void {
-  const factor = share / WHITE;
-  for (let i = 0; i < sum.length; i += 1) sum[i]! += factor * row[i]!;
-}
+/** How one row is added to a line of the small picture: its windows, and the share of the row, 0..1/65,535. */
+type RowShare = Windows & { readonly share: number };
 
-function reduceColour(row: Float64Array, into: Float32Array, { firsts, heads, tails, whole }: Windows): void {
+function addColour(row: Uint16Array, into: Float32Array, ask: RowShare): void {
+  const { firsts, heads, tails, whole, share } = ask;
   for (let i = 0, to = 0; i < heads.length; i += 1, to += 3) {
     let at = firsts[i]! * 3;
     const end = firsts[i + 1]! * 3;
@@ -114,30 +116,31 @@ function reduceColour(row: Float64Array, into: Float32Array, { firsts, heads, ta
       green += tail * row[end + 1]!;
       blue += tail * row[end + 2]!;
     }
-    into[to] = red;
-    into[to + 1] = green;
-    into[to + 2] = blue;
+    into[to]! += share * red;
+    into[to + 1]! += share * green;
+    into[to + 2]! += share * blue;
   }
 }
 
-function reduceGray(row: Float64Array, into: Float32Array, { firsts, heads, tails, whole }: Windows): void {
+function addGray(row: Uint16Array, into: Float32Array, ask: RowShare): void {
+  const { firsts, heads, tails, whole, share } = ask;
   for (let i = 0; i < heads.length; i += 1) {
     const end = firsts[i + 1]!;
     let level = heads[i]! * row[firsts[i]!]!;
     for (let at = firsts[i]! + 1; at < end; at += 1) level += whole * row[at]!;
     if (tails[i]! > 0) level += tails[i]! * row[end]!;
-    into[i] = level;
+    into[i]! += share * level;
   }
 }
 
 /** Interleaved 8-bit RGB. */
 export interface PaintedPreview extends PreviewSize {
-  readonly data: Uint8Array<ArrayBuffer>;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
 }
 
 /**
  * A small picture as a viewer shows it: laid over white through its opacity (of any size), as its luma (BT.601) where
- * the result is gray.
+ * the result is gray. What lies outside of 0..1 is clipped.
  */
 export function paintPreview(ask: {
   picture: FloatPicture;
@@ -146,27 +149,49 @@ export function paintPreview(ask: {
 }): PaintedPreview {
   const { picture, gray } = ask;
   const { width, height, channels } = picture;
-  const opacity = ask.opacity === undefined ? undefined : fitted(ask.opacity, { width, height });
-  const data = new Uint8Array(width * height * 3);
-  const step = channels === 1 ? 0 : 1;
-  for (let i = 0, from = 0, to = 0; i < width * height; i += 1, from += channels, to += 3) {
-    const share = opacity === undefined ? 1 : Math.min(1, Math.max(0, opacity[i]!));
-    const rest = 255 * (1 - share) + 0.5;
-    let red = picture.data[from]!;
-    let green = picture.data[from + step]!;
-    let blue = picture.data[from + 2 * step]!;
-    if (gray) red = green = blue = 0.299 * red + 0.587 * green + 0.114 * blue;
-    // The largest value is 255.5, which is stored as 255.
-    data[to] = 255 * share * red + rest;
-    data[to + 1] = 255 * share * green + rest;
-    data[to + 2] = 255 * share * blue + rest;
-  }
+  const data = new Uint8ClampedArray(width * height * 3);
+  if (channels === 3) for (let i = 0; i < data.length; i += 1) data[i] = 255 * picture.data[i]!;
+  else for (let i = 0; i < data.length; i += 1) data[i] = 255 * picture.data[Math.floor(i / 3)]!;
+  if (gray && channels === 3) turnGray(data, picture.data);
+  if (ask.opacity !== undefined) layOverWhite(data, fitted(ask.opacity, { width, height }));
   return { data, width, height };
+}
+
+function turnGray(data: Uint8ClampedArray, colours: Float32Array): void {
+  for (let at = 0; at < data.length; at += 3) {
+    const luma = 0.299 * colours[at]! + 0.587 * colours[at + 1]! + 0.114 * colours[at + 2]!;
+    data[at] = data[at + 1] = data[at + 2] = 255 * luma;
+  }
+}
+
+function layOverWhite(data: Uint8ClampedArray, opacity: Float32Array): void {
+  for (let i = 0, at = 0; i < opacity.length; i += 1) {
+    const share = Math.min(1, Math.max(0, opacity[i]!));
+    for (const end = at + 3; at < end; at += 1) data[at] = 255 - share * (255 - data[at]!);
+  }
 }
 
 function fitted(picture: FloatPicture, size: PreviewSize): Float32Array {
   const fits = picture.width === size.width && picture.height === size.height;
   return fits ? picture.data : resize(picture, size, bicubic).data;
+}
+
+/** The same at another size, by bicubic. */
+export async function resizePainted(picture: PaintedPreview, size: PreviewSize): Promise<PaintedPreview> {
+  const { width, height } = picture;
+  if (width === size.width && height === size.height) return picture;
+  const shape: RasterShape = { width, height, channels: 3, bits: 8 };
+  const stride = rowSamples(shape);
+  const source: RowSource = {
+    shape,
+    async readRows(y, count, into) {
+      const rows = rowBuffer(shape, count, into);
+      rows.set(picture.data.subarray(y * stride, (y + count) * stride));
+      return rows;
+    },
+  };
+  const rows = await resizedSource(source, size, bicubic).readRows(0, size.height);
+  return { ...size, data: new Uint8ClampedArray(rows.buffer) };
 }
 
 /** Width of the white line between two pictures. */
@@ -177,9 +202,9 @@ export function sideBySide(left: PaintedPreview, right: PaintedPreview): Painted
   const { width, height } = left;
   invariant(right.width === width && right.height === height, "pictures side by side are of one size");
   const whole = 2 * width + LINE_PIXELS;
-  const data = new Uint8Array(whole * height * 3).fill(255);
+  const data = new Uint8ClampedArray(whole * height * 3).fill(255);
   for (let y = 0; y < height; y += 1) {
-    const row = (picture: PaintedPreview): Uint8Array =>
+    const row = (picture: PaintedPreview): Uint8ClampedArray =>
       picture.data.subarray(y * width * 3, (y + 1) * width * 3);
     data.set(row(left), y * whole * 3);
     data.set(row(right), (y * whole + width + LINE_PIXELS) * 3);

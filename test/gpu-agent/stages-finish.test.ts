@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { Analysis } from "#shared/domain/analysis.ts";
 import type { RasterShape } from "#agent/image/raster-shape.ts";
 import { finish } from "#agent/stages/finish.ts";
-import { createPreviewer, paintPreview } from "#agent/stages/preview.ts";
+import { createPreviewer, paintPreview, resizePainted } from "#agent/stages/preview.ts";
 import { noise, paint } from "./image/picture-fixture.ts";
 import { openBench, optionsOf, type Bench } from "./stage-fixture.ts";
 
@@ -247,4 +247,15 @@ test("white stays white in a painted preview", () => {
   const picture = { data: new Float32Array(12).fill(1.000001), width: 2, height: 2, channels: 3 };
   const { data } = paintPreview({ picture, opacity: undefined, gray: true });
   expect([...data]).toEqual(Array.from({ length: 12 }, () => 255));
+});
+
+test("a hard edge stays black and white when a painted preview is enlarged", async () => {
+  const data = Uint8ClampedArray.from({ length: 8 * 8 * 3 }, (_, i) => (i % 24 < 12 ? 0 : 255));
+  const large = await resizePainted({ data, width: 8, height: 8 }, { width: 32, height: 24 });
+  expect([large.width, large.height, large.data.length]).toEqual([32, 24, 32 * 24 * 3]);
+  // Bicubic overshoots on both sides of an edge; what leaves the range must not come back at its other end.
+  for (let x = 0; x < 32; x += 1) {
+    if (Math.abs(x - 15.5) < 2) continue;
+    expect(Math.abs(large.data[(12 * 32 + x) * 3]! - (x < 16 ? 0 : 255))).toBeLessThan(25);
+  }
 });

@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createQuarantine, type QuarantineLimits } from "#functions/intake/decode.ts";
-import { hugePng } from "./bad-input.ts";
+import { hugePng, painted } from "./bad-input.ts";
+import { processTree } from "../../chaos/process-tree.ts";
 
 const program = new URL("rogue-decoder.ts", import.meta.url);
 let folder: string;
@@ -104,3 +106,19 @@ test("a photograph too many is turned away while the decoders are busy", async (
   abort.abort(new Error("enough"));
   expect((await Promise.all(three)).filter((error) => error === abort.signal.reason)).toHaveLength(2);
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a spare that was killed while it waited is passed over",
+  async () => {
+    await using quarantine = createQuarantine({ spare: 2 });
+    const spares = processTree(process.pid).filter(({ name }) => name === "functions/intake/decoder.ts");
+    expect(spares.length).toBeGreaterThanOrEqual(2);
+    for (const { pid } of spares) process.kill(pid, "SIGKILL");
+    while (processTree(process.pid).some(({ pid }) => spares.some((spare) => spare.pid === pid)))
+      await setImmediate();
+    const outDir = await mkdtemp(join(folder, "out-"));
+    const path = join(outDir, "upload");
+    await writeFile(path, await painted(8, 6).png().toBuffer());
+    expect((await quarantine.decode({ path, outDir })).measures).toMatchObject({ width: 8, height: 6 });
+  },
+);
