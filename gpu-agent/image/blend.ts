@@ -13,8 +13,11 @@ export interface TileOutput {
 
 /** Joins tiles into finished rows; see {@link createBlender}. */
 export interface Blender {
-  /** Takes the tile of this column and row. Tiles come row by row, each row from left to right. */
-  add(tile: TileOutput, column: number, row: number): void;
+  /**
+   * Takes the tile of this column and row. Tiles come row by row, each row from left to right. Answers whether every
+   * value that became part of the picture so far is finite.
+   */
+  add(tile: TileOutput, column: number, row: number): boolean;
   /** The rows finished by the tiles of this row, once its last tile was added: a view that the next row overwrites. */
   finishedRows(row: number): Uint16Array<ArrayBuffer>;
 }
@@ -61,9 +64,11 @@ export function createBlender(
   const toWord = 65_535 / layout.range;
   // With nothing to fade at the sides, planes become words without a line of floats between them.
   const isDirect = channels === 3 && columns.length === 1;
+  // Not finite exactly when some value was not: a sum of finite floats stays far within a double.
+  let total = 0;
 
   return {
-    add(tile: TileOutput, column: number, row: number): void {
+    add(tile: TileOutput, column: number, row: number): boolean {
       const across = columns[column]!;
       const down = rows[row]!;
       const isInside = across.to - across.start <= tile.width && down.to - down.start <= tile.height;
@@ -79,7 +84,7 @@ export function createBlender(
         const places = { red: first + at, green: plane + at, blue: 2 * plane - first + at };
         if (isDirect && y >= down.own && y < down.fade) {
           const into = (y - down.from) * stride;
-          quantisePlanes(tile.data, band.subarray(into, into + stride), { places, toWord });
+          total += quantisePlanes(tile.data, band.subarray(into, into + stride), { places, toWord });
           continue;
         }
         unpack(tile.data, touched, places);
@@ -94,8 +99,9 @@ export function createBlender(
         const into = (y - down.from) * stride + left;
         const above = below.subarray(into, into + finished.length);
         if (y < down.own) fadeDown(above, finished, weights[y - down.from]!);
-        quantise(finished, band.subarray(into, into + finished.length), toWord);
+        total += quantise(finished, band.subarray(into, into + finished.length), toWord);
       }
+      return Number.isFinite(total);
     },
     finishedRows: (row: number): Uint16Array<ArrayBuffer> =>
       band.subarray(0, (rows[row]!.fade - rows[row]!.from) * stride),
@@ -161,27 +167,37 @@ function fadeDown(above: Float32Array, line: Float32Array, weight: number): void
   for (let i = 0; i < line.length; i += 1) line[i] = above[i]! + weight * (line[i]! - above[i]!);
 }
 
-/** `unpackColour` and `quantise` in one pass. */
+/** `unpackColour` and `quantise` in one pass. Answers the sum of the values. */
 function quantisePlanes(
   data: Float32Array,
   into: Uint16Array,
   { places, toWord }: { places: PlanePlaces; toWord: number },
-): void {
+): number {
   const { red, green, blue } = places;
+  let reds = 0;
+  let greens = 0;
+  let blues = 0;
   for (let i = 0, at = 0; at < into.length; i += 1, at += 3) {
     const r = data[red + i]! * toWord + 0.5;
     const g = data[green + i]! * toWord + 0.5;
     const b = data[blue + i]! * toWord + 0.5;
+    reds += r;
+    greens += g;
+    blues += b;
     into[at] = r > 0 ? (r < 65_535 ? r : 65_535) : 0;
     into[at + 1] = g > 0 ? (g < 65_535 ? g : 65_535) : 0;
     into[at + 2] = b > 0 ? (b < 65_535 ? b : 65_535) : 0;
   }
+  return reds + greens + blues;
 }
 
-/** Clips to 0..range and rounds to the nearest of 65,536 levels. */
-function quantise(line: Float32Array, into: Uint16Array, toWord: number): void {
+/** Clips to 0..range and rounds to the nearest of 65,536 levels. Answers the sum of the values. */
+function quantise(line: Float32Array, into: Uint16Array, toWord: number): number {
+  let sum = 0;
   for (let i = 0; i < line.length; i += 1) {
     const value = line[i]! * toWord + 0.5;
+    sum += value;
     into[i] = value > 0 ? (value < 65_535 ? value : 65_535) : 0;
   }
+  return sum;
 }

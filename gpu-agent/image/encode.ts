@@ -4,7 +4,7 @@ import { compressRaster, srgbProfile } from "./codec.ts";
 import { createPng } from "./png.ts";
 import { srgbChunk, textChunk, xmpChunk } from "./png-chunk.ts";
 import { createRaster, openRaster, type RasterReader } from "./raster.ts";
-import type { RowSource, WrittenFile } from "./raster-shape.ts";
+import type { RowSource, Samples, WrittenFile } from "./raster-shape.ts";
 import { bicubic } from "./resample.ts";
 import { resizedSource } from "./resized-source.ts";
 import {
@@ -17,6 +17,7 @@ import {
   widenedSource,
   type RowTransform,
 } from "./row-source.ts";
+import { createThumbnailer, type Thumbnail } from "./thumbnail.ts";
 import { xmpPacket, type ResultMetadata } from "./xmp.ts";
 
 /** Formats of a result. */
@@ -39,6 +40,8 @@ export interface EncodeRequest {
   gray?: boolean;
   /** Last change to the samples, at 16 bits in the raster's channels, band by band from the top. */
   rowTransform?: RowTransform;
+  /** Makes the result small as it is written; `ready` is told once the last row has passed. */
+  thumbnail?: { sideMax: number; ready: (thumbnail: Thumbnail) => void };
   metadata: ResultMetadata;
   /** Obeyed between bands: rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -100,7 +103,7 @@ function fittingFormat(
 
 /** The rows as they are written: changed, gray, merged with alpha and rounded as asked. */
 function resultRows(
-  { bits, gray = false, rowTransform }: EncodeRequest,
+  { bits, gray = false, rowTransform, thumbnail }: EncodeRequest,
   {
     format,
     raster,
@@ -125,7 +128,25 @@ function resultRows(
   }
   const holdsWords = format === "png" || format === "tiff";
   if (bits === 16 && !holdsWords) warnings.push(`${format.toUpperCase()} holds 8 bits a sample, not 16.`);
-  return bits === 16 && holdsWords ? rows : narrowedSource(rows);
+  rows = bits === 16 && holdsWords ? rows : narrowedSource(rows);
+  return thumbnail === undefined ? rows : watchedSource(rows, thumbnail);
+}
+
+function watchedSource(
+  source: RowSource,
+  { sideMax, ready }: NonNullable<EncodeRequest["thumbnail"]>,
+): RowSource {
+  const { shape } = source;
+  const thumbnailer = createThumbnailer(shape, sideMax);
+  return {
+    shape,
+    async readRows(y: number, count: number, into?: Samples): Promise<Samples> {
+      const rows = await source.readRows(y, count, into);
+      thumbnailer.push(rows);
+      if (y + count === shape.height) ready(thumbnailer.finish());
+      return rows;
+    },
+  };
 }
 
 async function writePng(source: RowSource, { out, metadata, signal }: EncodeRequest): Promise<WrittenFile> {

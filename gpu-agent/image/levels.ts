@@ -39,15 +39,6 @@ export function addLevels(into: LevelSums, samples: Float32Array, range: number)
   into.squares += squares / (range * range);
 }
 
-/** Whether no sample is NaN or infinite: those have every bit of the exponent set (IEEE 754, binary32). */
-export function allFinite(samples: Float32Array): boolean {
-  const words = new Int32Array(samples.buffer, samples.byteOffset, samples.length);
-  for (let i = 0; i < words.length; i += 1) {
-    if ((words[i]! & 0x7f80_0000) === 0x7f80_0000) return false;
-  }
-  return true;
-}
-
 /** The levels of everything added so far; all zero for nothing. */
 export function levelsOf({ count, sum, squares }: LevelSums): Levels {
   if (count === 0) return { mean: 0, deviation: 0 };

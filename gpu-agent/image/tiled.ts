@@ -1,7 +1,7 @@
 import { invariant } from "#shared/domain/fault.ts";
 import { createBlender, type TileOutput } from "./blend.ts";
 import { halvePlanes } from "./halve.ts";
-import { addLevels, allFinite, levelsOf, noLevels, type ModelLevels } from "./levels.ts";
+import { addLevels, levelsOf, noLevels, type ModelLevels } from "./levels.ts";
 import { allocateRows, type RowSink, type RowSource } from "./raster-shape.ts";
 import { packPlanes, plainLayout, type PlaneLayout } from "./tensor.ts";
 import type { TilePlan } from "./tile.ts";
@@ -52,7 +52,7 @@ export class ModelOutputError extends Error {
  * changes nothing leaves every 16-bit sample as it was; where the plan's context covers what the model sees, the
  * result equals the model run once over the whole picture.
  *
- * Throws {@link ModelOutputError} when an answer has the wrong size or holds a value that is not finite, and the
+ * Throws {@link ModelOutputError} when an answer has the wrong size or holds a value in the picture that is not finite, and the
  * signal's reason. The writer is left unfinished either way.
  */
 export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
@@ -82,16 +82,14 @@ export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
           `the model answered ${answer.length} values for a tile of ${tensor.length}`,
         );
       }
-      if (!allFinite(answer)) {
-        throw new ModelOutputError(
-          `tile ${done + 1} of ${plan.tiles} came out with values that are not finite`,
-        );
-      }
       addLevels(sumsOut, answer, from.range);
       const whole: TileOutput = { data: answer, width: tile.width * scale, height: tile.height * scale };
       // Cut before halving, so that a pixel at the picture's edge sees that edge and not the padding.
-      blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row);
+      const isFinite = blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row);
       done += 1;
+      if (!isFinite) {
+        throw new ModelOutputError(`by tile ${done} of ${plan.tiles} values came out that are not finite`);
+      }
       onTile?.(done, plan.tiles, levels());
     }
     await writer.writeRows(blender.finishedRows(row));

@@ -1,23 +1,17 @@
 import type { BlobRef } from "#shared/domain/blob.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { writeJpeg } from "../image/codec.ts";
+import { resizeThumbnail, sideBySide } from "../image/comparison.ts";
 import { encodeRaster, type EncodedPicture } from "../image/encode.ts";
 import { openRaster } from "../image/raster.ts";
 import { rowSamples, type RasterShape } from "../image/raster-shape.ts";
-import type { FloatPicture } from "../image/resample.ts";
-import { copyRows, widenedSource, type RowTransform } from "../image/row-source.ts";
+import { alphaSource, copyRows, type RowTransform } from "../image/row-source.ts";
+import { createThumbnailer, type Thumbnail } from "../image/thumbnail.ts";
 import { applyTone, toneCorrection } from "../image/tone.ts";
-import {
-  createPreviewer,
-  paintPreview,
-  resizePainted,
-  sideBySide,
-  type PaintedPreview,
-  type PreviewSize,
-} from "./preview.ts";
 import type { StageFiles, StageRunner, StageWork } from "./stage.ts";
 
-const PREVIEW_SIDE_MAX = 1024;
+/** Previews come out between half of it and all of it: they are reduced by whole factors. */
+const PREVIEW_SIDE_MAX = 1280;
 const SOFTWARE = "PhotoKeep";
 
 /**
@@ -30,13 +24,10 @@ export const finish: StageRunner = async (work, signal) => {
   report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching" });
   const raster = await files.fetch(lease.image);
   const alpha = lease.alpha === undefined ? undefined : await files.fetch(lease.alpha);
-  const opacity = alpha === undefined ? undefined : await previewOf(alpha, signal);
   const shape = await shapeOf(raster);
   const gray = lease.analysis?.gray === true && !lease.options.operations.colorize;
 
-  // The preview is made of the very rows that are written: nothing is read or computed twice.
-  const previewer = createPreviewer({ ...shape, bits: 16 }, PREVIEW_SIDE_MAX);
-  const shown = Promise.withResolvers<PaintedPreview>();
+  const shown = Promise.withResolvers<Thumbnail>();
   const tone = toneTransform(lease, shape);
   const writing = encodeRaster({
     raster,
@@ -46,45 +37,42 @@ export const finish: StageRunner = async (work, signal) => {
     gray,
     rowTransform(band, firstRow) {
       tone?.(band, firstRow);
-      previewer.push(band);
-      const rows = firstRow + band.length / rowSamples(shape);
-      if (rows === shape.height) shown.resolve(paintPreview({ picture: previewer.finish(), opacity, gray }));
-      reportRows(work, rows / shape.height);
+      reportRows(work, (firstRow + band.length / rowSamples(shape)) / shape.height);
     },
+    thumbnail: { sideMax: PREVIEW_SIDE_MAX, ready: shown.resolve },
     metadata: { software: SOFTWARE },
     signal,
   });
 
   // The pictures for people are made while the threads of the encoder are busy.
-  const original = previewOriginal(work, opacity, signal);
+  const original = reduceOriginal(work, alpha, signal);
   const [encoded, image, before, after, comparison] = await Promise.all([
     writing,
     writing.then((result) => storeResult(files, result)),
     original.then((picture) => storePicture(files, "before", picture)),
     shown.promise.then((picture) => storePicture(files, "after", picture)),
-    compare(original, { with: shown.promise, size: previewer.size }).then((picture) =>
-      storePicture(files, "comparison", picture),
-    ),
+    compare(original, shown.promise).then((picture) => storePicture(files, "comparison", picture)),
   ]);
   return { outputs: { image, before, after, comparison }, warnings: encoded.warnings };
 };
 
-async function previewOriginal(
+async function reduceOriginal(
   { lease, files }: StageWork,
-  opacity: FloatPicture | undefined,
+  alpha: string | undefined,
   signal: AbortSignal,
-): Promise<PaintedPreview> {
-  const picture = await previewOf(await files.fetch(lease.original), signal);
-  return paintPreview({ picture, opacity, gray: false });
+): Promise<Thumbnail> {
+  await using picture = await openRaster(await files.fetch(lease.original));
+  await using opacity = alpha === undefined ? undefined : await openRaster(alpha);
+  const rows = opacity === undefined ? picture : alphaSource(picture, opacity);
+  const thumbnailer = createThumbnailer(rows.shape, PREVIEW_SIDE_MAX);
+  await copyRows(rows, thumbnailer, signal);
+  return thumbnailer.finish();
 }
 
-/** The original, brought to the size of the result's preview, beside it. */
-async function compare(
-  original: Promise<PaintedPreview>,
-  ask: { with: Promise<PaintedPreview>; size: PreviewSize },
-): Promise<PaintedPreview> {
-  const enlarged = await resizePainted(await original, ask.size);
-  return sideBySide(enlarged, await ask.with);
+/** The original, brought to the size of the small result, beside it. */
+async function compare(original: Promise<Thumbnail>, result: Promise<Thumbnail>): Promise<Thumbnail> {
+  const right = await result;
+  return sideBySide(await resizeThumbnail(await original, right), right);
 }
 
 async function shapeOf(raster: string): Promise<RasterShape> {
@@ -109,14 +97,6 @@ function reportRows({ report }: StageWork, fraction: number): void {
   report({ fraction: Math.min(1, fraction), tilesDone: 0, tilesTotal: 0, doing: "writing" });
 }
 
-async function previewOf(raster: string, signal: AbortSignal): Promise<FloatPicture> {
-  await using reader = await openRaster(raster);
-  const rows = widenedSource(reader);
-  const previewer = createPreviewer(rows.shape, PREVIEW_SIDE_MAX);
-  await copyRows(rows, previewer, signal);
-  return previewer.finish();
-}
-
 function storeResult(files: StageFiles, encoded: EncodedPicture): Promise<BlobRef> {
   const { sha256, width, height, format } = encoded;
   return files.store("image", {
@@ -128,7 +108,7 @@ function storeResult(files: StageFiles, encoded: EncodedPicture): Promise<BlobRe
   });
 }
 
-async function storePicture(files: StageFiles, name: string, picture: PaintedPreview): Promise<BlobRef> {
+async function storePicture(files: StageFiles, name: string, picture: Thumbnail): Promise<BlobRef> {
   const { data, width, height } = picture;
   const path = files.path(`${name}.jpg`);
   await writeJpeg(path, data, { width, height });

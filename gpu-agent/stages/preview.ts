@@ -1,15 +1,8 @@
 import { invariant } from "#shared/domain/fault.ts";
-import { bicubic, resize, type FloatPicture } from "../image/resample.ts";
-import {
-  rowBuffer,
-  rowSamples,
-  type RasterShape,
-  type RowSink,
-  type RowSource,
-} from "../image/raster-shape.ts";
-import { resizedSource } from "../image/resized-source.ts";
+import type { FloatPicture } from "../image/resample.ts";
+import type { RasterShape, RowSink } from "../image/raster-shape.ts";
 
-export interface PreviewSize {
+interface PreviewSize {
   readonly width: number;
   readonly height: number;
 }
@@ -131,83 +124,4 @@ function addGray(row: Uint16Array, into: Float32Array, ask: RowShare): void {
     if (tails[i]! > 0) level += tails[i]! * row[end]!;
     into[i]! += share * level;
   }
-}
-
-/** Interleaved 8-bit RGB. */
-export interface PaintedPreview extends PreviewSize {
-  readonly data: Uint8ClampedArray<ArrayBuffer>;
-}
-
-/**
- * A small picture as a viewer shows it: laid over white through its opacity (of any size), as its luma (BT.601) where
- * the result is gray. What lies outside of 0..1 is clipped.
- */
-export function paintPreview(ask: {
-  picture: FloatPicture;
-  opacity: FloatPicture | undefined;
-  gray: boolean;
-}): PaintedPreview {
-  const { picture, gray } = ask;
-  const { width, height, channels } = picture;
-  const data = new Uint8ClampedArray(width * height * 3);
-  if (channels === 3) for (let i = 0; i < data.length; i += 1) data[i] = 255 * picture.data[i]!;
-  else for (let i = 0; i < data.length; i += 1) data[i] = 255 * picture.data[Math.floor(i / 3)]!;
-  if (gray && channels === 3) turnGray(data, picture.data);
-  if (ask.opacity !== undefined) layOverWhite(data, fitted(ask.opacity, { width, height }));
-  return { data, width, height };
-}
-
-function turnGray(data: Uint8ClampedArray, colours: Float32Array): void {
-  for (let at = 0; at < data.length; at += 3) {
-    const luma = 0.299 * colours[at]! + 0.587 * colours[at + 1]! + 0.114 * colours[at + 2]!;
-    data[at] = data[at + 1] = data[at + 2] = 255 * luma;
-  }
-}
-
-function layOverWhite(data: Uint8ClampedArray, opacity: Float32Array): void {
-  for (let i = 0, at = 0; i < opacity.length; i += 1) {
-    const share = Math.min(1, Math.max(0, opacity[i]!));
-    for (const end = at + 3; at < end; at += 1) data[at] = 255 - share * (255 - data[at]!);
-  }
-}
-
-function fitted(picture: FloatPicture, size: PreviewSize): Float32Array {
-  const fits = picture.width === size.width && picture.height === size.height;
-  return fits ? picture.data : resize(picture, size, bicubic).data;
-}
-
-/** The same at another size, by bicubic. */
-export async function resizePainted(picture: PaintedPreview, size: PreviewSize): Promise<PaintedPreview> {
-  const { width, height } = picture;
-  if (width === size.width && height === size.height) return picture;
-  const shape: RasterShape = { width, height, channels: 3, bits: 8 };
-  const stride = rowSamples(shape);
-  const source: RowSource = {
-    shape,
-    async readRows(y, count, into) {
-      const rows = rowBuffer(shape, count, into);
-      rows.set(picture.data.subarray(y * stride, (y + count) * stride));
-      return rows;
-    },
-  };
-  const rows = await resizedSource(source, size, bicubic).readRows(0, size.height);
-  return { ...size, data: new Uint8ClampedArray(rows.buffer) };
-}
-
-/** Width of the white line between two pictures. */
-const LINE_PIXELS = 4;
-
-/** Two pictures of one size in one, the first on the left, a white line between them. */
-export function sideBySide(left: PaintedPreview, right: PaintedPreview): PaintedPreview {
-  const { width, height } = left;
-  invariant(right.width === width && right.height === height, "pictures side by side are of one size");
-  const whole = 2 * width + LINE_PIXELS;
-  const data = new Uint8ClampedArray(whole * height * 3).fill(255);
-  for (let y = 0; y < height; y += 1) {
-    const row = (picture: PaintedPreview): Uint8ClampedArray =>
-      picture.data.subarray(y * width * 3, (y + 1) * width * 3);
-    data.set(row(left), y * whole * 3);
-    data.set(row(right), (y * whole + width + LINE_PIXELS) * 3);
-  }
-  return { data, width: whole, height };
 }

@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import type { Analysis } from "#shared/domain/analysis.ts";
 import type { RasterShape } from "#agent/image/raster-shape.ts";
 import { finish } from "#agent/stages/finish.ts";
-import { createPreviewer, paintPreview, resizePainted } from "#agent/stages/preview.ts";
+import { resizeThumbnail } from "#agent/image/comparison.ts";
+import { createPreviewer } from "#agent/stages/preview.ts";
 import { noise, paint } from "./image/picture-fixture.ts";
 import { openBench, optionsOf, type Bench } from "./stage-fixture.ts";
 
@@ -61,7 +62,7 @@ test("the result is written as asked, with two previews and both in one picture"
   expect(Object.keys(outputs).sort()).toEqual(["after", "before", "comparison", "image"]);
   expect(outputs["image"]).toMatchObject({ width: 1200, height: 800, contentType: "image/png" });
   expect(outputs["before"]).toMatchObject({ width: 300, height: 200, contentType: "image/jpeg" });
-  expect(outputs["after"]).toMatchObject({ width: 1024, height: 683, contentType: "image/jpeg" });
+  expect(outputs["after"]).toMatchObject({ width: 1200, height: 800, contentType: "image/jpeg" });
   const { at } = await pixelsOf(await bench.file(outputs["image"]));
   expect(at(1199, 799)).toEqual([204, 102, 102]);
   for (const [name, colour] of [
@@ -87,14 +88,14 @@ test("before and after stand side by side at one size, with a white line between
     paint(result, () => 0.8),
   );
   const { outputs } = await run(bench, { original: before, image, analysis: sound });
-  expect(outputs["comparison"]).toMatchObject({ width: 2052, height: 683, contentType: "image/jpeg" });
+  expect(outputs["comparison"]).toMatchObject({ width: 2404, height: 800, contentType: "image/jpeg" });
   const { at } = await pixelsOf(await bench.file(outputs["comparison"]));
   for (const [x, level] of [
     [10, 51],
-    [1_010, 51],
-    [1_025, 255],
-    [1_040, 204],
-    [2_040, 204],
+    [1_190, 51],
+    [1_201, 255],
+    [1_214, 204],
+    [2_390, 204],
   ] as const) {
     for (const channel of at(x, 300)) expect(Math.abs(channel - level)).toBeLessThan(24);
   }
@@ -243,15 +244,9 @@ test("a preview of any size keeps the mean, fits its side, and keeps the proport
   );
 });
 
-test("white stays white in a painted preview", () => {
-  const picture = { data: new Float32Array(12).fill(1.000001), width: 2, height: 2, channels: 3 };
-  const { data } = paintPreview({ picture, opacity: undefined, gray: true });
-  expect([...data]).toEqual(Array.from({ length: 12 }, () => 255));
-});
-
-test("a hard edge stays black and white when a painted preview is enlarged", async () => {
+test("a hard edge stays black and white when a thumbnail is enlarged", async () => {
   const data = Uint8ClampedArray.from({ length: 8 * 8 * 3 }, (_, i) => (i % 24 < 12 ? 0 : 255));
-  const large = await resizePainted({ data, width: 8, height: 8 }, { width: 32, height: 24 });
+  const large = await resizeThumbnail({ data, width: 8, height: 8 }, { width: 32, height: 24 });
   expect([large.width, large.height, large.data.length]).toEqual([32, 24, 32 * 24 * 3]);
   // Bicubic overshoots on both sides of an edge; what leaves the range must not come back at its other end.
   for (let x = 0; x < 32; x += 1) {
