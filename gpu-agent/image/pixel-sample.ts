@@ -7,7 +7,7 @@ export type Pixels = { readonly width: number; readonly height: number; readonly
 export type PixelSample = {
   /** The whole photograph reduced by box means to about 65,000 pixels: for tone and chroma, with the grain averaged away. */
   overview: Pixels;
-  /** Untouched full-resolution cuttings spread evenly over it, together at most one megapixel: for grain and sharpness. */
+  /** Untouched full-resolution cuttings spread evenly over it, together at most 131,072 pixels: for grain and sharpness. */
   tiles: Pixels[];
 };
 
@@ -15,13 +15,13 @@ type Rectangle = { left: number; top: number; width: number; height: number };
 
 const overviewPixelsMax = 65_536;
 const tilePixelsSide = 128;
-const samplePixelsMax = 1_048_576;
+const samplePixelsMax = 131_072;
 /** Narrower pictures are measured as they are; all others are halved at least, which halves the grain. */
 const overviewSideMin = 64;
 
 /**
  * Gathers a sample from a photograph that passes by once, in bands of whole rows from top to bottom. Memory: at most
- * about 14 MB whatever the size of the photograph.
+ * about 3 MB whatever the size of the photograph.
  */
 export function createPixelSampler(size: { width: number; height: number }) {
   const { width, height } = size;
