@@ -6,8 +6,8 @@ import { createThumbnailer, type Thumbnail } from "#agent/image/thumbnail.ts";
 function thumbnailOf(shape: RasterShape, rows: Samples, sideMax: number): Thumbnail {
   const thumbnailer = createThumbnailer(shape, sideMax);
   const half = Math.floor(shape.height / 2) * shape.width * shape.channels;
-  thumbnailer.push(rows.subarray(0, half) as Samples);
-  thumbnailer.push(rows.subarray(half) as Samples);
+  thumbnailer.push(rows.subarray(0, half));
+  thumbnailer.push(rows.subarray(half));
   return thumbnailer.finish();
 }
 
