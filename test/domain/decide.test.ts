@@ -31,11 +31,8 @@ import {
   DISCARD_AFTER_MS,
   FINISH_WITHIN_MS,
   HARD_DEADLINE_MS,
-  INTAKE_TRIES_MAX,
   LOST_MAX,
   RING_AGAIN_MS,
-  UPLOAD_LOOK_MS,
-  UPLOAD_TTL_MS,
 } from "#shared/domain/limits.ts";
 import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
 
@@ -227,78 +224,6 @@ test("a ready stage nobody claims is rung again, later each time", () => {
     last = due;
   }
   expect(gaps).toEqual([1, 2, 4, 8, 16, 18].map((n) => n * RING_AGAIN_MS));
-});
-
-test("an upload that never comes expires the job; one whose event was lost is found", () => {
-  const job = fresh(false);
-  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_LOOK_MS - 1)).toBe(job);
-  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS - 1).status).toBe(
-    "awaiting_upload",
-  );
-  expect(step(job, { type: "due", objectThere: false }, START + UPLOAD_TTL_MS).status).toBe("expired");
-  expect(step(job, { type: "due", objectThere: true }, START + UPLOAD_TTL_MS).status).toBe("queued");
-});
-
-test("a job looks for its upload itself, later and later, and never after its slot has closed", () => {
-  let job = fresh(false);
-  const looks: number[] = [];
-  while (job.status === "awaiting_upload") {
-    const due = nextDue(job)?.at ?? 0;
-    looks.push((due - START) / UPLOAD_LOOK_MS);
-    job = step(job, { type: "due", objectThere: false }, due);
-  }
-  expect(looks).toEqual([1, 2, 4, 8, 16, 32, 60]);
-  const found = step(fresh(false), { type: "due", objectThere: true }, START + UPLOAD_LOOK_MS);
-  expect(owed(found, START + UPLOAD_LOOK_MS)).toEqual([{ do: "intake", job: "job_1" }]);
-});
-
-test("an image that kills its reader ends after its tries; a reader that was killed costs none", () => {
-  let job = fresh();
-  let now = START;
-  for (let n = 1; n <= 5; n++) {
-    now += 1_000_000;
-    job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "intake-lost", epoch: job.intake.epoch, code: "infra" }, now);
-  }
-  expect(job.intake).toMatchObject({ status: "ready", tries: 0, lost: 5, epoch: 5 });
-  for (let n = 1; n <= INTAKE_TRIES_MAX; n++) {
-    now += 1_000_000;
-    job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "due" }, job.intake.until ?? 0);
-  }
-  expect(job).toMatchObject({ status: "failed", error: { code: "input_unreadable" } });
-});
-
-test("an intake that is lost again and again ends as ours, not as the image's", () => {
-  let job = fresh();
-  let now = START;
-  for (let n = 1; n <= LOST_MAX; n++) {
-    now += 1_000_000;
-    job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "intake-lost", epoch: n, code: "infra" }, now);
-  }
-  expect(job).toMatchObject({
-    status: "failed",
-    error: { code: "infra" },
-    intake: { status: "failed", tries: 0 },
-  });
-});
-
-test("a late answer of an intake that was given up changes nothing", () => {
-  const first = step(fresh(), { type: "intake-started" }, START);
-  const again = step(
-    step(first, { type: "due" }, first.intake.until ?? 0),
-    { type: "intake-started" },
-    START + 1_000_000,
-  );
-  expect(again.intake.epoch).toBe(2);
-  expect(
-    step(
-      again,
-      { type: "intake-done", epoch: 1, measures, image: blob("jobs/job_1/intake/e1-x.image.tif") },
-      START + 1_000_001,
-    ),
-  ).toBe(again);
 });
 
 test("a result lives until its retention ends, and only then are its bytes owed to deletion", () => {

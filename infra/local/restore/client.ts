@@ -1,4 +1,4 @@
-/** The public API as the command line sees it: the same calls as any other client's, and no shorter path. */
+/** The public API as the command line sees it: the calls that every client makes, and no shorter path. */
 import { createReadStream, createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";

@@ -119,7 +119,7 @@ const PUBLIC_CODES: Record<Failure, { code: string; retryable: boolean }> = {
   bad_image: { code: "input_unreadable", retryable: false },
   transient_io: { code: "worker_lost", retryable: true },
   infra_throttled: { code: "worker_lost", retryable: true },
-  disk_full: { code: "worker_lost", retryable: true },
+  disk_full: { code: "disk_full", retryable: true },
   gpu_oom: { code: "out_of_memory", retryable: true },
   gpu_fault: { code: "worker_lost", retryable: true },
   gpu_hang: { code: "worker_lost", retryable: false },
