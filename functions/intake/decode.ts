@@ -29,6 +29,8 @@ const quarantineLimits: QuarantineLimits = {
   waitingMax: 100,
 };
 
+/** How long after a photograph its spare is replaced; whoever comes sooner waits for a decoder to start. */
+const refillMs = 500;
 /** What a TIFF holds beside its pixels, at most. */
 const directoryBytesMax = 64 * 1024;
 
@@ -68,14 +70,24 @@ export function createQuarantine(
   const start = () => startDecoder(limits, program);
   const spares: DecoderProcess[] = Array.from({ length: spare }, start);
   let isClosed = false;
+  let refill: NodeJS.Timeout | undefined;
 
   const take = () => {
     invariant(!isClosed, "the quarantine is open");
     let decoder = spares.shift();
     // A spare that something killed while it waited says nothing about any photograph.
     while (decoder?.hasEnded() === true) decoder = spares.shift();
-    if (spares.length < spare) spares.push(start());
     return decoder ?? start();
+  };
+
+  // A process takes about 100 ms of a core to start: not just now, when the photograph goes on to its first stage.
+  const refillLater = () => {
+    if (isClosed) return;
+    refill ??= setTimeout(() => {
+      refill = undefined;
+      while (spares.length < spare) spares.push(start());
+    }, refillMs);
+    refill.unref();
   };
 
   return {
@@ -92,10 +104,13 @@ export function createQuarantine(
       } catch (error) {
         await Promise.all(Object.values(outputs).map((output) => rm(output, { force: true })));
         throw error;
+      } finally {
+        refillLater();
       }
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;
+      clearTimeout(refill);
       await Promise.all(spares.splice(0).map((decoder) => decoder[Symbol.asyncDispose]()));
     },
   };
