@@ -28,7 +28,17 @@ process.once("message", (request: DecodeRequest) => {
     .then(say)
     .then(() => process.exit(0));
 });
+await warmUp();
 await say({ kind: "ready" });
+
+/** libvips sets itself up with its first picture: that is done while nobody waits. */
+async function warmUp(): Promise<void> {
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: "gray" } })
+    .png()
+    .toBuffer();
+  await sharp(png).metadata();
+  await sharp(png).toColourspace("srgb").tiff({ compression: "none" }).toBuffer();
+}
 
 function say(message: DecoderMessage): Promise<void> {
   return new Promise((resolve) => {
