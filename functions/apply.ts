@@ -43,7 +43,8 @@ export async function apply(doors: ApplyDoors, jobId: string, event: JobEvent): 
     const now = doors.clock.now();
     const { job, rows, timersOnly } = decide(before, event, now, doors.policy);
     if (job === before) {
-      await performAll(doors, job, now);
+      // Repeats what a crash may have swallowed. A refused claim has nothing to repeat: it would ring for itself forever.
+      if (event.type !== "claimed") await performAll(doors, job, now);
       return { job, changed: false, rows: [] };
     }
     // A claim decided on an old clock would start its lease in the past: decide again.

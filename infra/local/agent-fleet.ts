@@ -8,7 +8,6 @@ import type { Log } from "#shared/log.ts";
 export interface AgentFleet {
   /** Resolves when every agent has registered and its worker is warm; rejects when one does not come up at all. */
   readonly ready: Promise<void>;
-  readonly pids: () => number[];
   /** Asks all to drain, and kills what has not ended in time. */
   readonly close: () => Promise<void>;
 }
@@ -97,7 +96,6 @@ export function startAgentFleet(ask: FleetAsk): AgentFleet {
 
   return {
     ready,
-    pids: () => [...children.values()].flatMap((child) => child.pid ?? []),
     async close() {
       closing = true;
       for (const timer of timers) clearTimeout(timer);

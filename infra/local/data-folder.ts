@@ -10,7 +10,6 @@ export interface DataFolder {
   readonly storeFile: string;
   /** Doorbells; agents may open it. */
   readonly queueFile: string;
-  readonly lockFile: string;
   readonly blobs: string;
   readonly scratch: string;
   readonly logFile: string;
@@ -31,7 +30,6 @@ export async function openDataFolder(root: string): Promise<DataFolder> {
       root,
       storeFile: at("jobs.db"),
       queueFile: at("queue.db"),
-      lockFile: at("lock.db"),
       blobs: at("blobs"),
       scratch: at("scratch"),
       logFile: at("photokeep.log"),

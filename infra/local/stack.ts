@@ -56,7 +56,6 @@ export interface Stack extends AsyncDisposable {
   readonly data: DataFolder;
   /** Resolves when the agents are registered and warm; requests are taken before that. */
   readonly ready: Promise<void>;
-  readonly agentPids: () => number[];
 }
 
 type Closer = () => PromiseLike<void> | void;
@@ -187,7 +186,7 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
 }
 
 function stackOf(url: string, data: DataFolder, fleet: AgentFleet, close: () => Promise<void>): Stack {
-  return { url, data, ready: fleet.ready, agentPids: fleet.pids, [Symbol.asyncDispose]: close };
+  return { url, data, ready: fleet.ready, [Symbol.asyncDispose]: close };
 }
 
 /** What S3 would announce as an event: the bytes of an upload have arrived. */

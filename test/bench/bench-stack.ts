@@ -5,13 +5,10 @@ import { choosePlaces, chooseThreads } from "#local/places.ts";
 import { prepareModels } from "#local/prepare-models.ts";
 import { startStack } from "#local/stack.ts";
 import { createBenchClient, type BenchClient } from "./bench-client.ts";
-import { processTree } from "../chaos/process-tree.ts";
 import type { Restoration } from "#functions/api/restoration-schema.ts";
 
 /** A real local stack for a benchmark: the one way that photographs travel, on a data folder of its own. */
-export interface BenchStack extends BenchClient, AsyncDisposable {
-  readonly pids: () => number[];
-}
+export interface BenchStack extends BenchClient, AsyncDisposable {}
 
 /** @param ask.models as `--models` of the command line; "none": the npm weights alone. */
 export async function openBenchStack(ask: { models: string | undefined }): Promise<BenchStack> {
@@ -30,7 +27,6 @@ export async function openBenchStack(ask: { models: string | undefined }): Promi
 
   return {
     ...createBenchClient(stack.url),
-    pids: () => processTree(process.pid).map((each) => each.pid),
     async [Symbol.asyncDispose]() {
       await stack[Symbol.asyncDispose]();
       await rm(data, { recursive: true, force: true });

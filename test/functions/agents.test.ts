@@ -213,6 +213,18 @@ test("an agent that asks for any work is given what is ready, and nothing it can
   expect(await agents.claim(plane, able, { claimId: "clm_2" })).toEqual({ verdict: "gone" });
 });
 
+test("a claim that is refused rings for nobody: an agent without the model does not wake itself forever", async () => {
+  const plane = controlPlane();
+  await readyJob(plane);
+  const unable: AgentRecord = { ...(await newAgent(plane)), can: { ...can, stages: ["finish"] } };
+  for (let n = 0; n < 5; n++)
+    expect(await agents.claim(plane, unable, { job: "job_1", claimId: `clm_${n}` })).toEqual({
+      verdict: "wait",
+    });
+  const bells = await plane.queue.receive({ max: 10, waitMs: 0, visibilityMs: 30_000 });
+  expect(bells).toHaveLength(1);
+});
+
 test("a doorbell of a job that is over or unknown is to be deleted", async () => {
   const plane = controlPlane();
   await readyJob(plane);

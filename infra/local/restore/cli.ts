@@ -40,7 +40,7 @@ async function run(args: RestoreArguments, screen: Screen, signal: AbortSignal):
   const cwd = process.env["INIT_CWD"] ?? process.cwd();
   const inputs = args.names.length === 0 ? [{ path: EXAMPLE }] : await expandInputs(args.names, cwd);
   const places = choosePlaces({ data: args.data, models: args.models, cwd });
-  const models = await prepareModels(places, screen.say);
+  const models = await prepareModels(places, screen.say, signal);
   signal.throwIfAborted();
   await using stack = await connect({
     ...places,
