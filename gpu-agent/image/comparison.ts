@@ -2,7 +2,7 @@ import { invariant } from "#shared/domain/fault.ts";
 import { rowBuffer, rowSamples, type RasterShape, type RowSource } from "./raster-shape.ts";
 import { bicubic } from "./resample.ts";
 import { resizedSource } from "./resized-source.ts";
-import type { Thumbnail, Thumbnailer } from "./thumbnail.ts";
+import { createThumbnailer, type Thumbnail, type Thumbnailer } from "./thumbnail.ts";
 
 /** The same at another size, by bicubic. */
 export async function resizeThumbnail(picture: Thumbnail, size: Thumbnailer["size"]): Promise<Thumbnail> {
@@ -20,6 +20,15 @@ export async function resizeThumbnail(picture: Thumbnail, size: Thumbnailer["siz
   };
   const rows = await resizedSource(source, size, bicubic).readRows(0, size.height);
   return { ...size, data: new Uint8ClampedArray(rows.buffer) };
+}
+
+/** The same, at most `sideMax` a side: by the smallest whole factor, each pixel the mean of a square. */
+export function reduceThumbnail(picture: Thumbnail, sideMax: number): Thumbnail {
+  const { width, height, data } = picture;
+  if (Math.max(width, height) <= sideMax) return picture;
+  const thumbnailer = createThumbnailer({ width, height, channels: 3, bits: 8 }, sideMax);
+  thumbnailer.push(new Uint8Array(data.buffer, data.byteOffset, data.length));
+  return thumbnailer.finish();
 }
 
 /** Width of the white line between two pictures. */

@@ -128,7 +128,8 @@ function resultRows(
   }
   const holdsWords = format === "png" || format === "tiff";
   if (bits === 16 && !holdsWords) warnings.push(`${format.toUpperCase()} holds 8 bits a sample, not 16.`);
-  rows = bits === 16 && holdsWords ? rows : narrowedSource(rows);
+  // The writer of PNG rounds on its way.
+  if (format !== "png" && !(bits === 16 && holdsWords)) rows = narrowedSource(rows);
   return thumbnail === undefined ? rows : watchedSource(rows, thumbnail);
 }
 
@@ -149,9 +150,12 @@ function watchedSource(
   };
 }
 
-async function writePng(source: RowSource, { out, metadata, signal }: EncodeRequest): Promise<WrittenFile> {
+async function writePng(
+  source: RowSource,
+  { out, bits, metadata, signal }: EncodeRequest,
+): Promise<WrittenFile> {
   const chunks = [srgbChunk, textChunk("Software", metadata.software), xmpChunk(xmpPacket(metadata))];
-  await using png = await createPng(out, source.shape, chunks);
+  await using png = await createPng(out, { ...source.shape, bits }, chunks);
   await copyRows(source, png, signal);
   return await png.finish();
 }

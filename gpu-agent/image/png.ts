@@ -5,10 +5,13 @@ import { invariant } from "#shared/domain/fault.ts";
 import { createHashedFile } from "./hashed-file.ts";
 import { chunkBytes, type PngChunk } from "./png-chunk.ts";
 import { adler32, filterSub } from "./png-filter.ts";
-import { countRows, rowBytes, rowSamples, rowsWithin } from "./raster-shape.ts";
+import { countRows, rowBytes, rowSamples, rowsWithin, sampleBits } from "./raster-shape.ts";
 import type { RasterShape, RowSink, Samples, WrittenFile } from "./raster-shape.ts";
 
-/** Writes a PNG from top to bottom. Disposing one that was not finished removes its file. */
+/**
+ * Writes a PNG from top to bottom. One of 8 bits also takes rows of 16 and rounds them. Disposing one that was not
+ * finished removes its file.
+ */
 export interface PngWriter extends RowSink, AsyncDisposable {
   /** Writes what is left and closes the file. Throws when rows are missing: that is a bug. */
   finish(): Promise<WrittenFile>;
@@ -77,12 +80,12 @@ export async function createPng(
   return {
     shape,
     async writeRows(rows: Samples): Promise<void> {
-      const count = countRows(shape, rows);
+      const count = countRows({ ...shape, bits: shape.bits === 8 ? sampleBits(rows) : 16 }, rows);
       rowsWritten += count;
       invariant(rowsWritten <= shape.height, "no more rows are written than the picture has");
       for (let y = 0; y < count; y += 1) {
         const line = strip.subarray(filled, filled + lineBytes);
-        filterSub(rows.subarray(y * samples, (y + 1) * samples), line, shape.channels);
+        filterSub(rows.subarray(y * samples, (y + 1) * samples), line, shape);
         filled += lineBytes;
         if (filled < strip.length) continue;
         if (sent.length >= stripsMax) await collectOldest();

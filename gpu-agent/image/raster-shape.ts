@@ -39,11 +39,17 @@ export const rowSamples = (shape: RasterShape): number => shape.width * shape.ch
 /** Bytes of one row. */
 export const rowBytes = (shape: RasterShape): number => rowSamples(shape) * (shape.bits / 8);
 
+/** A sample of 16 bits at 8: exactly round(sample / 257), in integers. */
+export const toByte = (sample: number): number => (sample * 255 + 32_895) >>> 16;
+
 /** A buffer for `count` rows, black. */
 export function allocateRows(shape: RasterShape, count: number): Samples {
   const samples = rowSamples(shape) * count;
   return shape.bits === 8 ? new Uint8Array(samples) : new Uint16Array(samples);
 }
+
+/** Bits of a sample. */
+export const sampleBits = (rows: Samples): 8 | 16 => (rows.BYTES_PER_ELEMENT === 1 ? 8 : 16);
 
 /** How many whole rows fit in `bytesMax`: at least one, at most all of them. */
 export function rowsWithin(shape: RasterShape, bytesMax: number): number {
@@ -60,7 +66,7 @@ export function rowBuffer(shape: RasterShape, count: number, into?: Samples): Sa
 
 /** How many whole rows `rows` holds. Throws on a torn row or the wrong sample size: both are bugs of the caller. */
 export function countRows(shape: RasterShape, rows: Samples): number {
-  invariant(rows.BYTES_PER_ELEMENT * 8 === shape.bits, "rows have the sample size of the picture");
+  invariant(sampleBits(rows) === shape.bits, "rows have the sample size of the picture");
   const count = rows.length / rowSamples(shape);
   invariant(Number.isInteger(count), "rows are whole");
   return count;

@@ -1,5 +1,5 @@
 import { invariant } from "#shared/domain/fault.ts";
-import { allocateRows, rowBuffer, rowSamples, rowsWithin } from "./raster-shape.ts";
+import { allocateRows, rowBuffer, rowSamples, rowsWithin, toByte } from "./raster-shape.ts";
 import type { RasterShape, RowSink, RowSource, Samples } from "./raster-shape.ts";
 
 /** Rows travel in bands of about this size. */
@@ -19,18 +19,22 @@ export async function copyRows(source: RowSource, sink: RowSink, signal?: AbortS
 /** The same picture at 16 bits. */
 export function widenedSource(source: RowSource): RowSource {
   if (source.shape.bits === 16) return source;
-  return derivedSource(source, { ...source.shape, bits: 16 }, (from, into) => {
-    for (let i = 0; i < into.length; i += 1) into[i] = from[i]! * 257;
-  });
+  return derivedSource(source, { ...source.shape, bits: 16 }, widen);
+}
+
+// Loops over samples are functions of their own: a closure made anew for each picture would be compiled anew with it.
+function widen(from: Samples, into: Samples): void {
+  for (let i = 0; i < into.length; i += 1) into[i] = from[i]! * 257;
 }
 
 /** The same picture at 8 bits, rounded to the nearest. */
 export function narrowedSource(source: RowSource): RowSource {
   if (source.shape.bits === 8) return source;
-  return derivedSource(source, { ...source.shape, bits: 8 }, (from, into) => {
-    // Exactly round(v / 257) for every 16-bit v, in integers.
-    for (let i = 0; i < into.length; i += 1) into[i] = (from[i]! * 255 + 32_895) >>> 16;
-  });
+  return derivedSource(source, { ...source.shape, bits: 8 }, narrow);
+}
+
+function narrow(from: Samples, into: Samples): void {
+  for (let i = 0; i < into.length; i += 1) into[i] = toByte(from[i]!);
 }
 
 /** Changes bands of 16-bit samples in place; `firstRow` is the band's place in the picture. */
@@ -53,11 +57,13 @@ export function transformedSource(source: RowSource, transform: RowTransform): R
 export function lumaSource(source: RowSource): RowSource {
   if (source.shape.channels === 1) return source;
   invariant(source.shape.channels === 3, "luma is made of three channels");
-  return derivedSource(source, { ...source.shape, channels: 1 }, (from, into) => {
-    for (let i = 0, at = 0; i < into.length; i += 1, at += 3) {
-      into[i] = 0.299 * from[at]! + 0.587 * from[at + 1]! + 0.114 * from[at + 2]! + 0.5;
-    }
-  });
+  return derivedSource(source, { ...source.shape, channels: 1 }, toLuma);
+}
+
+function toLuma(from: Samples, into: Samples): void {
+  for (let i = 0, at = 0; i < into.length; i += 1, at += 3) {
+    into[i] = 0.299 * from[at]! + 0.587 * from[at + 1]! + 0.114 * from[at + 2]! + 0.5;
+  }
 }
 
 /** A gray or RGB picture with `alpha` (one channel, same size and bits, not premultiplied) as the fourth channel. */

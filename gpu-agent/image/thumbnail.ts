@@ -44,7 +44,7 @@ export function createThumbnailer(shape: RasterShape, sideMax: number): Thumbnai
       if (line >= height) continue;
       add(rows, sums, { at, across, white });
       if ((y + 1) % down !== 0) continue;
-      for (let i = 0, to = line * sums.length; i < sums.length; i += 1, to += 1) data[to] = sums[i]! * share;
+      scale(sums, data.subarray(line * sums.length, (line + 1) * sums.length), share);
       sums.fill(0);
     }
   };
@@ -58,6 +58,10 @@ export function createThumbnailer(shape: RasterShape, sideMax: number): Thumbnai
       return { width, height, data };
     },
   };
+}
+
+function scale(sums: Uint32Array, into: Uint8ClampedArray, share: number): void {
+  for (let i = 0; i < sums.length; i += 1) into[i] = sums[i]! * share;
 }
 
 /** Where a row begins, how many of its pixels make one, and its white. */

@@ -1,5 +1,6 @@
 import { invariant } from "#shared/domain/fault.ts";
-import { createBlender, type TileOutput } from "./blend.ts";
+import { createBlender } from "./blend.ts";
+import type { TileOutput } from "./blend-plan.ts";
 import { halvePlanes } from "./halve.ts";
 import { addLevels, levelsOf, noLevels, type ModelLevels } from "./levels.ts";
 import { allocateRows, type RowSink, type RowSource } from "./raster-shape.ts";
@@ -69,6 +70,10 @@ export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
   const sumsOut = noLevels();
   const levels = (): ModelLevels => ({ input: levelsOf(sumsIn), output: levelsOf(sumsOut) });
   let done = 0;
+  const demandFinite = (): void => {
+    if (blender.isFinite()) return;
+    throw new ModelOutputError(`by tile ${done} of ${plan.tiles} values came out that are not finite`);
+  };
 
   for (const [row, y] of plan.y.starts.entries()) {
     const rows = await reader.readRows(y, bandRows, band);
@@ -85,14 +90,13 @@ export async function runTiled(pass: TiledPass): Promise<ModelLevels> {
       addLevels(sumsOut, answer, from.range);
       const whole: TileOutput = { data: answer, width: tile.width * scale, height: tile.height * scale };
       // Cut before halving, so that a pixel at the picture's edge sees that edge and not the padding.
-      const isFinite = blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row);
+      blender.add(halve ? halveTile(whole, shape, scale) : whole, column, row);
       done += 1;
-      if (!isFinite) {
-        throw new ModelOutputError(`by tile ${done} of ${plan.tiles} values came out that are not finite`);
-      }
+      demandFinite();
       onTile?.(done, plan.tiles, levels());
     }
-    await writer.writeRows(blender.finishedRows(row));
+    for (const finished of blender.finishedBands(row)) await writer.writeRows(finished);
+    demandFinite();
   }
   return levels();
 }

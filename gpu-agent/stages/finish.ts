@@ -1,7 +1,7 @@
 import type { BlobRef } from "#shared/domain/blob.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { writeJpeg } from "../image/codec.ts";
-import { resizeThumbnail, sideBySide } from "../image/comparison.ts";
+import { reduceThumbnail, resizeThumbnail, sideBySide } from "../image/comparison.ts";
 import { encodeRaster, type EncodedPicture } from "../image/encode.ts";
 import { openRaster } from "../image/raster.ts";
 import { rowSamples, type RasterShape } from "../image/raster-shape.ts";
@@ -12,6 +12,8 @@ import type { StageFiles, StageRunner, StageWork } from "./stage.ts";
 
 /** Previews come out between half of it and all of it: they are reduced by whole factors. */
 const PREVIEW_SIDE_MAX = 1280;
+/** Each half of the comparison: it is as large a picture as the previews are. */
+const COMPARISON_SIDE_MAX = PREVIEW_SIDE_MAX / 2;
 const SOFTWARE = "PhotoKeep";
 
 /**
@@ -69,9 +71,9 @@ async function reduceOriginal(
   return thumbnailer.finish();
 }
 
-/** The original, brought to the size of the small result, beside it. */
+/** The original and the result, small, at one size beside each other. */
 async function compare(original: Promise<Thumbnail>, result: Promise<Thumbnail>): Promise<Thumbnail> {
-  const right = await result;
+  const right = reduceThumbnail(await result, COMPARISON_SIDE_MAX);
   return sideBySide(await resizeThumbnail(await original, right), right);
 }
 

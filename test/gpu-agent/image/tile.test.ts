@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { fadeWeights } from "#agent/image/blend.ts";
+import { fadeWeights } from "#agent/image/blend-lines.ts";
 import { planTiles, seamLines, type TileAxis, type TileRequest } from "#agent/image/tile.ts";
 
 /** Requests that can be met: the largest tile allowed holds the margins and something within. */

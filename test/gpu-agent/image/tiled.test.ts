@@ -182,6 +182,41 @@ test.each([Number.NaN, Infinity, -Infinity])(
   },
 );
 
+test("tiles as wide as the picture fade into each other row by row, in RGB and in gray", async () => {
+  for (const channels of [3, 1] as const) {
+    const shape: RasterShape = { width: 1500, height: 1800, channels, bits: 16 };
+    const picture = noise(shape);
+    const { y } = planTiles({ width: 4, height: 1800, context: 6, multiple: 4, tilePixelsMax: 4 * 700 });
+    const x = { length: 1500, tile: 1500, starts: [0], fades: [], blend: y.blend };
+    const plan: TilePlan = { x, y, tiles: y.starts.length, computedPixels: 1500 * y.tile * y.starts.length };
+    expect(plan.tiles).toBe(3);
+    const same = await restore(shape, picture, { plan });
+    expect(sameSamples(same.samples, picture)).toBe(true);
+    // Each tile a little brighter than the one above: between them the level rises evenly, without a step.
+    let tile = 0;
+    const run: TiledPass["run"] = async (input) => {
+      tile += 1;
+      return input.map(() => 0.2 * tile);
+    };
+    const { samples } = await restore(shape, picture, { plan, run });
+    const column = Array.from({ length: shape.height }, (_, y) => samples[y * 1500 * channels]! / 65_535);
+    const steps = column.slice(1).map((level, y) => level - column[y]!);
+    expect(Math.min(...steps)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...steps)).toBeLessThan(0.07);
+    expect(column.at(-1)).toBeCloseTo(0.2 * tile, 4);
+  }
+});
+
+test("a NaN in the last row of a tile as wide as the picture stops the run too", async () => {
+  const plan = planTiles({ ...wide, context: 6, multiple: 1, tilePixelsMax: wide.width * wide.height });
+  const run: TiledPass["run"] = async (input, { width, height }) => {
+    const output = input.slice();
+    output[(height - 1) * width] = Number.NaN;
+    return output;
+  };
+  await expect(restore(wide, noise(wide), { plan, run })).rejects.toThrow(ModelOutputError);
+});
+
 test("an answer of the wrong size stops the run", async () => {
   const failure = restore(wide, noise(wide), { run: async (input) => input.subarray(1) });
   await expect(failure).rejects.toThrow(ModelOutputError);
