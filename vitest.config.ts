@@ -1,9 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { promiseReport } from "./test/contract/promise-report.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/bench/**", "**/node_modules/**"],
+    globalSetup: ["test/aws-setup.ts"],
+    reporters: ["default", promiseReport((text) => process.stdout.write(text))],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

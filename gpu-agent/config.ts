@@ -1,5 +1,7 @@
 import { delimiter, join } from "node:path";
 import { z } from "zod";
+import { awsVariables } from "#shared/aws-variables.ts";
+import { Fault } from "#shared/domain/fault.ts";
 import { LicenceClass } from "#shared/domain/model.ts";
 import type { Level } from "#shared/log.ts";
 
@@ -21,12 +23,18 @@ const Environment = z.object({
     .default("commercial,attribution")
     .transform((list) => list.split(","))
     .pipe(z.array(LicenceClass)),
+  /** The engines behind the ports: files of the data folder, or AWS's, which the SDK finds by its own variables. */
+  PHOTOKEEP_DOORS: z.enum(["embedded", "aws"]).default("embedded"),
+  /** The S3 bucket. */
+  PHOTOKEEP_BUCKET: z.string().min(3).optional(),
   PHOTOKEEP_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
 const AgentEnvironment = Environment.extend({
   PHOTOKEEP_CONTROL_URL: z.url({ protocol: /^https?$/ }),
   PHOTOKEEP_FLEET_SECRET: z.string().min(16),
+  /** The SQS queue of doorbells. */
+  PHOTOKEEP_DOORBELLS_URL: z.url({ protocol: /^https?$/ }).optional(),
 });
 
 const WorkerEnvironment = Environment.extend({
@@ -36,8 +44,13 @@ const WorkerEnvironment = Environment.extend({
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
+/** Where blobs are: a folder of this machine, or a bucket. */
+export type BlobsPlace = { readonly folder: string } | { readonly bucket: string };
+/** Where doorbells ring: a file of this machine, or a queue of SQS. */
+export type QueuePlace = { readonly file: string } | { readonly url: string };
+
 export interface WorkerConfig {
-  readonly blobs: string;
+  readonly blobs: BlobsPlace;
   readonly scratch: string;
   readonly modelsDir: string;
   readonly extraModelDirs: readonly string[];
@@ -50,23 +63,29 @@ export interface WorkerConfig {
 export interface AgentConfig {
   readonly controlUrl: string;
   readonly fleetSecret: string;
-  readonly queueFile: string;
+  readonly doorbells: QueuePlace;
   readonly scratchRoot: string;
   readonly logLevel: Level;
-  /** The environment of the worker whose scratch folder is this: nothing secret, nothing of this machine. */
+  /** The environment of the worker whose scratch folder is this: of secrets only what opens its blobs. */
   workerEnvironment(scratch: string): Record<string, string>;
 }
 
-/** @throws ZodError naming the variable that is missing or wrong. */
+/** @throws ZodError or Fault input `setting_missing` naming the variable that is missing or wrong. */
 export function readAgentConfig(variables: Variables): AgentConfig {
   const env = AgentEnvironment.parse(variables);
   return {
     controlUrl: env.PHOTOKEEP_CONTROL_URL.replace(/\/+$/, ""),
     fleetSecret: env.PHOTOKEEP_FLEET_SECRET,
-    queueFile: join(env.PHOTOKEEP_DATA, "queue.db"),
+    doorbells:
+      env.PHOTOKEEP_DOORS === "aws"
+        ? { url: need(env.PHOTOKEEP_DOORBELLS_URL, "PHOTOKEEP_DOORBELLS_URL") }
+        : { file: join(env.PHOTOKEEP_DATA, "queue.db") },
     scratchRoot: join(env.PHOTOKEEP_DATA, "scratch"),
     logLevel: env.PHOTOKEEP_LOG_LEVEL,
     workerEnvironment: (scratch) => ({
+      ...(env.PHOTOKEEP_DOORS === "aws" ? awsVariables(variables) : {}),
+      PHOTOKEEP_DOORS: env.PHOTOKEEP_DOORS,
+      ...(env.PHOTOKEEP_BUCKET === undefined ? {} : { PHOTOKEEP_BUCKET: env.PHOTOKEEP_BUCKET }),
       PHOTOKEEP_DATA: env.PHOTOKEEP_DATA,
       PHOTOKEEP_MODELS: env.PHOTOKEEP_MODELS,
       PHOTOKEEP_EXTRA_MODELS: env.PHOTOKEEP_EXTRA_MODELS,
@@ -79,11 +98,14 @@ export function readAgentConfig(variables: Variables): AgentConfig {
   };
 }
 
-/** @throws ZodError naming the variable that is missing or wrong. */
+/** @throws ZodError or Fault input `setting_missing` naming the variable that is missing or wrong. */
 export function readWorkerConfig(variables: Variables, cores: number): WorkerConfig {
   const env = WorkerEnvironment.parse(variables);
   return {
-    blobs: join(env.PHOTOKEEP_DATA, "blobs"),
+    blobs:
+      env.PHOTOKEEP_DOORS === "aws"
+        ? { bucket: need(env.PHOTOKEEP_BUCKET, "PHOTOKEEP_BUCKET") }
+        : { folder: join(env.PHOTOKEEP_DATA, "blobs") },
     scratch: env.PHOTOKEEP_SCRATCH,
     modelsDir: env.PHOTOKEEP_MODELS,
     extraModelDirs: env.PHOTOKEEP_EXTRA_MODELS.split(delimiter).filter((folder) => folder !== ""),
@@ -92,4 +114,9 @@ export function readWorkerConfig(variables: Variables, cores: number): WorkerCon
     licences: env.PHOTOKEEP_LICENCES,
     logLevel: env.PHOTOKEEP_LOG_LEVEL,
   };
+}
+
+function need(value: string | undefined, name: string): string {
+  if (value !== undefined) return value;
+  throw new Fault("input", "setting_missing", `With PHOTOKEEP_DOORS=aws, ${name} must be set.`);
 }

@@ -6,10 +6,10 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock as clock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
-import { openSqliteQueue } from "#shared/adapters/sqlite-queue.ts";
 import { createLog } from "#shared/log.ts";
 import { readAgentConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
+import { openDoorbells } from "./engines.ts";
 import { openScratch } from "./scratch.ts";
 import { runSupervisor } from "./supervisor.ts";
 import { createWorkerProcess } from "./worker/worker-process.ts";
@@ -45,7 +45,7 @@ process.stdout.on("error", () => undefined);
 
 try {
   const scratch = await openScratch(config.scratchRoot, process.pid);
-  await using queue = await openSqliteQueue({ path: config.queueFile, name: "doorbells", clock, entropy });
+  await using queue = await openDoorbells(config.doorbells);
   await using worker = createWorkerProcess({
     env: config.workerEnvironment(join(scratch, "slot-0")),
     clock,

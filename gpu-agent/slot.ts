@@ -6,7 +6,7 @@ import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
 import type { ActiveRun, ActiveRuns } from "./active-run.ts";
 import type { ControlApi } from "./control-client.ts";
-import { hearDoorbell, type Doorbell } from "./doorbell.ts";
+import { hearDoorbell, type HeardBell } from "./doorbell.ts";
 import type { Membership } from "./membership.ts";
 import { jittered, repeatWhileBusy, type Patience } from "./repeat.ts";
 import { createSilenceRecord, runWatched, type WatchedOutcome } from "./watch.ts";
@@ -67,7 +67,7 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   }
 
   /** Steps 2 to 4. Answers whether any stage was won. */
-  async function follow(bell: Doorbell | undefined): Promise<boolean> {
+  async function follow(bell: HeardBell | undefined): Promise<boolean> {
     let hasWon = false;
     while (!signal.aborted) {
       const answer = await claim(bell?.job);
@@ -101,7 +101,7 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   }
 
   /** Step 3. Answers the next stage, when the control plane handed it over in the same step. */
-  async function runLease(lease: Lease, bell: Doorbell | undefined): Promise<Lease | undefined> {
+  async function runLease(lease: Lease, bell: HeardBell | undefined): Promise<Lease | undefined> {
     const dropped = new AbortController();
     const run: ActiveRun = { lease, dropped, ...(bell === undefined ? {} : { receipt: bell.receipt }) };
     const at = { job: lease.job, stage: lease.stage, epoch: lease.epoch };

@@ -138,9 +138,14 @@ export interface Queue {
 export interface BlobInfo {
   readonly key: string;
   readonly bytes: number;
-  /** Hex. */
-  readonly sha256: string;
+  /** Hex. Of an upload that came without a checksum the engine may not know it. */
+  readonly sha256?: string;
   readonly contentType: string;
+}
+
+/** What was stored, or read whole: its checksum is known. */
+export interface KnownBlob extends BlobInfo {
+  readonly sha256: string;
 }
 
 export interface SignedRequest {
@@ -180,14 +185,20 @@ export interface Blobs {
     key: string,
     path: string,
     as: { readonly contentType: string; readonly sha256?: string },
-  ): Promise<BlobInfo>;
+  ): Promise<KnownBlob>;
   /** The same for small contents held in memory. */
-  write(key: string, bytes: Uint8Array, contentType: string): Promise<BlobInfo>;
+  write(key: string, bytes: Uint8Array, contentType: string): Promise<KnownBlob>;
+  /**
+   * Copies an object to a free key without its bytes passing through here; the same bytes already there are no error.
+   * @throws Fault missing `blob_missing`; conflict `blob_exists`.
+   */
+  copy(from: string, to: string): Promise<BlobInfo>;
   /**
    * Makes the object's bytes readable at a local path that does not exist yet, without copying where the engine can.
-   * The file must not be modified. @throws Fault missing `blob_missing`.
+   * The file must not be modified. Where bytes travel they are checked on arrival.
+   * @throws Fault missing `blob_missing`; busy `blobs_busy` when they arrived damaged or not at all.
    */
-  download(key: string, path: string): Promise<BlobInfo>;
+  download(key: string, path: string): Promise<KnownBlob>;
   /** The whole content; for small objects. @throws Fault missing `blob_missing`. */
   read(key: string): Promise<Uint8Array>;
   /** Idempotent. */

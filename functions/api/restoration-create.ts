@@ -98,10 +98,11 @@ async function fromUpload(
       "upload_incomplete",
       "The bytes of this upload have not arrived; send them to its address first.",
     );
-  const { key, contentType, bytes, sha256 } = blob;
+  const { key, contentType, bytes, sha256 = row.file.checksum_sha256 } = blob;
   // From here on the job owns the bytes; two jobs can never share them.
   const used: Write = { op: "put", item: uploadItem({ ...row, usedBy: ask.jobId }), when: { rev } };
-  return { input: { key, contentType, bytes, sha256 }, uploaded: true, writes: [used] };
+  const input = { key, contentType, bytes, ...(sha256 === undefined ? {} : { sha256 }) };
+  return { input, uploaded: true, writes: [used] };
 }
 
 /** Where an announced file is awaited; its arrival there is the job's `uploaded`. */

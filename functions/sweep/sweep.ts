@@ -5,6 +5,7 @@
 import { apply, loadJob, type ApplyDoors } from "../apply.ts";
 import { look } from "../look.ts";
 import { DUE_CLASSES, duePartition, timeKey } from "#shared/domain/job.ts";
+import { Fault } from "#shared/domain/fault.ts";
 import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 import type { Log } from "#shared/log.ts";
 import type { Blobs, Draft, Item, Key } from "#shared/ports.ts";
@@ -17,19 +18,16 @@ export interface SweepDoors extends ApplyDoors {
 /** An item that cannot be handled is put off by this, so that it never stands before the others. */
 const PUT_OFF_MS = 300_000;
 
-/** One round over all shards of all classes, the most urgent class first. Answers how many items it handled. */
+/**
+ * One round over all shards of all classes, the most urgent class first. A shard that cannot be read holds up no other:
+ * it is logged, and its turn comes again with the next round. Answers how many items were handled.
+ */
 export async function sweep(doors: SweepDoors, signal?: AbortSignal): Promise<number> {
   let handled = 0;
   for (const dueClass of DUE_CLASSES) {
     for (let shard = 0; shard < INDEX_SHARDS; shard++) {
       if (signal?.aborted) return handled;
-      // The next digit up bounds the page: keys are `<time>#<id>`.
-      const upTo = `${timeKey(doors.clock.now())}$`;
-      const page = await doors.store.nominate("due", duePartition(dueClass, shard), {
-        limit: PAGE_ROWS_MAX,
-        upTo,
-      });
-      for (const key of page.rows) {
+      for (const key of await overdue(doors, duePartition(dueClass, shard))) {
         await handle(doors, key);
         handled += 1;
       }
@@ -38,11 +36,27 @@ export async function sweep(doors: SweepDoors, signal?: AbortSignal): Promise<nu
   return handled;
 }
 
+async function overdue({ store, clock, log }: SweepDoors, partition: string): Promise<readonly Key[]> {
+  try {
+    // The next digit up bounds the page: keys are `<time>#<id>`.
+    const upTo = `${timeKey(clock.now())}$`;
+    return (await store.nominate("due", partition, { limit: PAGE_ROWS_MAX, upTo })).rows;
+  } catch (error) {
+    log.warn("shard_unread", { partition, error });
+    return [];
+  }
+}
+
 async function handle(doors: SweepDoors, key: Key): Promise<void> {
   try {
     if (key.sk === "JOB") await sweepJob(doors, key.pk.slice("JOB#".length));
     else await removeOverdue(doors, key);
   } catch (error) {
+    // Nothing is wrong with an item while the engines are busy: it is due again in the next round.
+    if (error instanceof Fault && error.retryable) {
+      doors.log.warn("sweep_busy", { key, error });
+      return;
+    }
     doors.log.error("sweep_failed", { key, error });
     await putOff(doors, key).catch((failed: unknown) =>
       doors.log.error("put_off_failed", { key, error: failed }),

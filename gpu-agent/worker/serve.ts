@@ -1,9 +1,9 @@
-import { createFileBlobs } from "#shared/adapters/file-blobs.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { invariant } from "#shared/domain/fault.ts";
 import { STAGE_KINDS } from "#shared/domain/stage.ts";
 import type { Log } from "#shared/log.ts";
 import type { WorkerConfig } from "../config.ts";
+import { openBlobs } from "../engines.ts";
 import { STAGES } from "../stages/table.ts";
 import type { ModelSource } from "./model-source.ts";
 import { createModels } from "./models.ts";
@@ -42,7 +42,7 @@ export async function serveWorker({ config, log, openSource }: WorkerAsk): Promi
     onHot: (hot) => tell({ type: "hot", models: [...hot] }),
   });
   const doors: RunDoors = {
-    blobs: await createFileBlobs({ root: config.blobs, entropy }),
+    blobs: await openBlobs(config.blobs),
     scratch: config.scratch,
     stages: STAGES,
     meterModels: models.meter,

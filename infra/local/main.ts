@@ -1,5 +1,6 @@
 /** `npm start`: the whole system on this machine, until Ctrl-C. */
 import { parseArgs } from "node:util";
+import { readAwsPlaces } from "./aws-places.ts";
 import { choosePlaces, chooseThreads } from "./places.ts";
 import { prepareModels } from "./prepare-models.ts";
 import { startStack } from "./stack.ts";
@@ -16,6 +17,8 @@ const HELP = `Runs PhotoKeep on this machine: the API, a page to drop photograph
   --models DIR   a folder with further model files; "none" for none (default ../shared/models, where it exists)
   --agents N     default 1
   --threads N    threads of each agent's models (default: all cores)
+  --doors KIND   embedded (default): SQLite and files in the data folder; aws: DynamoDB, SQS and S3, as named by
+                 PHOTOKEEP_* and AWS_* in the environment (\`npm run emulators -- start\` prints one for local servers)
   --log LEVEL    debug, info (default), warn, error; written to photokeep.log in the data folder
 
 Ctrl-C stops cleanly. Whatever was accepted goes on at the next start, even after a crash.`;
@@ -42,6 +45,7 @@ async function main(argv: readonly string[]): Promise<void> {
     agents: wholeNumber("--agents", values.agents ?? "1", { min: 0, max: AGENTS_MAX }),
     threads: chooseThreads(wholeNumber("--threads", values.threads ?? "0", { min: 0, max: 256 })),
     logLevel: level(values.log ?? "info"),
+    ...(takesAws(values.doors ?? "embedded") ? { aws: readAwsPlaces(process.env) } : {}),
   });
   say(`PhotoKeep is at ${stack.url}`);
   say(`  the page     ${stack.url}/`);
@@ -66,6 +70,7 @@ function readArguments(argv: readonly string[]) {
         models: { type: "string" },
         agents: { type: "string" },
         threads: { type: "string" },
+        doors: { type: "string" },
         log: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
@@ -79,6 +84,11 @@ function wholeNumber(name: string, text: string, range: { min: number; max: numb
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= range.min && value <= range.max) return value;
   throw usage(`${name} takes a whole number from ${range.min} to ${range.max}, not "${text}"`);
+}
+
+function takesAws(text: string): boolean {
+  if (text === "aws" || text === "embedded") return text === "aws";
+  throw usage(`--doors takes embedded or aws, not "${text}"`);
 }
 
 function level(text: string): Level {

@@ -6,7 +6,9 @@ import { createServer, type Server } from "node:http";
 import { rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
+import type { AwsPlaces } from "./aws-places.ts";
 import { startAgentFleet, type AgentFleet } from "./agent-fleet.ts";
+import { openAwsEngines, openEmbeddedEngines, type Engines, type EnginesAsk } from "./engines.ts";
 import { openDataFolder, type DataFolder } from "./data-folder.ts";
 import { demandRoom, START_BYTES_MIN } from "./disk-room.ts";
 import { createIntakeLine } from "./intake-line.ts";
@@ -18,22 +20,21 @@ import { createApp } from "#functions/api/app.ts";
 import { webRoutes } from "#functions/api/web.ts";
 import { apply, type ApplyDoors } from "#functions/apply.ts";
 import { createQuarantine } from "#functions/intake/decode.ts";
+import { uploadArrived, uploadsAnnounced } from "#functions/intake/arrival.ts";
 import { runIntake } from "#functions/intake/intake.ts";
+import { deadLetter } from "#functions/dead-letters.ts";
 import { perform } from "#functions/perform.ts";
-import { sweep } from "#functions/sweep/sweep.ts";
-import { createBlobDoor } from "#shared/adapters/blob-door.ts";
-import { createFileBlobs } from "#shared/adapters/file-blobs.ts";
+import { sweep, type SweepDoors } from "#functions/sweep/sweep.ts";
+import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { lockFolder } from "#shared/adapters/folder-lock.ts";
-import { openSqliteStore } from "#shared/adapters/sqlite-store.ts";
-import { openSqliteQueue } from "#shared/adapters/sqlite-queue.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy } from "#shared/adapters/system-entropy.ts";
-import { createUrlSigner } from "#shared/adapters/url-signer.ts";
 import { ALONE, FLEET } from "#shared/domain/budget.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Command } from "#shared/domain/job.ts";
 import { createLog, type Level, type Log } from "#shared/log.ts";
-import type { Clock } from "#shared/ports.ts";
+import type { Clock, Queue } from "#shared/ports.ts";
+import { runConsumer } from "#shared/queue-consumer.ts";
 
 export interface StackOptions {
   readonly dataDir: string;
@@ -47,6 +48,10 @@ export interface StackOptions {
   /** Threads of each agent's models; 0: as many as there are cores. */
   readonly threads: number;
   readonly logLevel: Level;
+  /** AWS's engines instead of the embedded ones. */
+  readonly aws?: AwsPlaces;
+  /** Told of every call that this process makes to AWS. */
+  readonly onCall?: (call: AwsCall) => void;
   /** Another program for the agents, which speaks the same protocols; for benchmarks and tests. */
   readonly agentProgram?: URL;
 }
@@ -63,12 +68,10 @@ type Closer = () => PromiseLike<void> | void;
 /** The one customer of a machine of one's own. */
 const ORG = "org_local";
 const VERSION = "0.1.0";
-const BEAT_MS = 1_000;
-const SWEEP_MS = 1_000;
 const ORPHANS_SWEEP_MS = 3_600_000;
-/** Longer than any upload or stage takes to name what it has written. */
-const ORPHANS_AGE_MS = 6 * 3_600_000;
 const INTAKES_AT_ONCE = 2;
+/** Messages of a queue that are handled at the same time. */
+const LISTENERS = 8;
 
 /** @throws Fault conflict `data_busy`, `port_busy`; busy `disk_full`; input `data_unwritable`, `address_invalid`. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -101,19 +104,27 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     base: { of: "stack" },
   });
 
-  const store = await openSqliteStore({ path: data.storeFile, clock, entropy });
-  closers.push(() => store.close());
-  const queue = await openSqliteQueue({ path: data.queueFile, name: "doorbells", clock, entropy });
-  closers.push(() => queue.close());
-
   let respond = async (_request: Request): Promise<Response> => new Response(null, { status: 503 });
   const listener = getRequestListener((request) => respond(request));
   const server = createServer((request, response) => void listener(request, response));
   const url = await listen(server, options);
   closers.push(() => stopServer(server));
 
-  const signer = createUrlSigner({ secret: data.urlSecret, baseUrl: url });
-  const blobs = await createFileBlobs({ root: data.blobs, signer, entropy });
+  const enginesAsk: EnginesAsk = {
+    data,
+    url,
+    clock,
+    entropy,
+    onStored: (key) => uploadArrived(applyDoors, key),
+    ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
+  };
+  const engines = await (options.aws === undefined
+    ? openEmbeddedEngines(enginesAsk)
+    : openAwsEngines(enginesAsk, options.aws));
+  closers.push(() => engines[Symbol.asyncDispose]());
+  // Nobody asks any more when the engines close.
+  closers.push(() => stopServer(server));
+  const { store, queue, blobs } = engines;
 
   const applyDoors: ApplyDoors = {
     store,
@@ -140,9 +151,9 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     ...applyDoors,
     blobs,
     fleetSecret: Buffer.from(entropy(32)).toString("base64url"),
-    beatMs: BEAT_MS,
+    beatMs: engines.beatMs,
   };
-  await recover(agentDoors);
+  if (engines.isOwn) await recover(agentDoors);
 
   const closing = new AbortController();
   closers.push(() => closing.abort());
@@ -156,25 +167,33 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     closing: closing.signal,
   });
   api.route("/agents", agentRoutes(agentDoors));
-  const door = createBlobDoor({ blobs, signer, clock, onStored: (key) => stored(applyDoors, key) });
-  api.all("/blobs/*", (c) => door(c.req.raw));
+  const { blobDoor } = engines;
+  if (blobDoor !== undefined) api.all("/blobs/*", (c) => blobDoor(c.req.raw));
   api.route("/", webRoutes());
   respond = async (request) => api.fetch(request);
 
   const sweepDoors = { ...applyDoors, blobs, log };
   closers.push(
-    repeat(sweepDoors, { name: "sweep", everyMs: SWEEP_MS, round: (signal) => sweep(sweepDoors, signal) }),
+    repeat(sweepDoors, {
+      name: "sweep",
+      everyMs: engines.sweepMs,
+      round: (signal) => sweep(sweepDoors, signal),
+    }),
     // Files that no key names: what a kill between writing and naming leaves behind.
     repeat(sweepDoors, {
       name: "orphans_sweep",
       everyMs: ORPHANS_SWEEP_MS,
-      round: () => blobs.sweepOrphans(ORPHANS_AGE_MS),
+      round: async () => engines.sweepOrphans?.(),
     }),
+    listenTo(sweepDoors, engines),
   );
   const fleet = startAgentFleet({
     agents: options.agents,
     program: options.agentProgram,
-    env: agentEnvironment(options, data, { url, secret: agentDoors.fleetSecret }),
+    env: {
+      ...engines.agentEnvironment,
+      ...agentEnvironment(options, data, { url, secret: agentDoors.fleetSecret }),
+    },
     logFile,
     log,
     onGone: (agentId) => agents.gone(agentDoors, agentId),
@@ -189,10 +208,28 @@ function stackOf(url: string, data: DataFolder, fleet: AgentFleet, close: () => 
   return { url, data, ready: fleet.ready, [Symbol.asyncDispose]: close };
 }
 
-/** What S3 would announce as an event: the bytes of an upload have arrived. */
-async function stored(doors: ApplyDoors, key: string): Promise<void> {
-  const jobId = /^jobs\/(job_[0-9a-z]+)\/input$/.exec(key)?.[1];
-  if (jobId !== undefined) await apply(doors, jobId, { type: "uploaded" });
+/** Hears what other places say: of uploads that arrived at S3, of doorbells that were given up. */
+function listenTo(doors: SweepDoors, engines: Engines): () => Promise<void> {
+  const { clock, entropy, log } = doors;
+  const stop = new AbortController();
+  const listen = (queue: Queue | undefined, name: string, hear: (body: string) => Promise<void>) =>
+    queue === undefined
+      ? Promise.resolve()
+      : runConsumer(
+          { queue, clock, entropy, log },
+          { name, atOnce: LISTENERS, handle: ({ body }) => hear(body) },
+          stop.signal,
+        );
+  const listening = Promise.all([
+    listen(engines.uploads, "uploads", (body) => uploadsAnnounced(doors, body)),
+    listen(engines.deadLetters, "dead_letters", (body) =>
+      deadLetter({ ...doors, queue: engines.queue }, body),
+    ),
+  ]);
+  return async () => {
+    stop.abort();
+    await listening;
+  };
 }
 
 /** Once at start and then so often, until closed; a round that fails is logged. */

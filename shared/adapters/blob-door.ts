@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { Fault } from "../domain/fault.ts";
-import type { BlobInfo, Clock } from "../ports.ts";
+import type { Clock, KnownBlob } from "../ports.ts";
 import type { Span, StreamedBlobs } from "./streamed-blobs.ts";
 import type { Grant, S3Error, UrlSigner } from "./url-signer.ts";
 
@@ -32,9 +33,14 @@ export function createBlobDoor(parts: {
   async function put(request: Request, grant: Extract<Grant, { method: "PUT" }>): Promise<Response> {
     if (uploads >= UPLOADS_MAX)
       return refusal({ status: 503, code: "SlowDown", message: "Too many uploads at once." });
+    const md5 = request.headers.get("content-md5");
+    if (md5 !== null && !/^[A-Za-z0-9+/]{22}==$/.test(md5))
+      return refusal({ status: 400, code: "InvalidDigest", message: "The Content-MD5 is none." });
+    const body = request.body ?? new Blob([]).stream();
     uploads += 1;
     try {
-      const info = await blobs.receive(grant.key, request.body ?? new Blob([]).stream(), grant);
+      const content = md5 === null ? body : withMd5(body, md5);
+      const info = await blobs.receive(grant.key, content, grant);
       await onStored?.(grant.key);
       return new Response(null, { status: 200, headers: { etag: etagOf(info) } });
     } finally {
@@ -53,7 +59,9 @@ export function createBlobDoor(parts: {
       "content-type": info.contentType,
       "content-disposition": grant.disposition,
     };
-    if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+    if (!names(request.headers.get("if-match") ?? "*", etag)) return refusal(CONDITION_FAILED);
+    if (names(request.headers.get("if-none-match") ?? "", etag))
+      return new Response(null, { status: 304, headers });
     const current = (request.headers.get("if-range") ?? etag) === etag;
     const span = current ? spanOf(request.headers.get("range"), info.bytes) : undefined;
     if (span === "outside") {
@@ -90,9 +98,15 @@ export function createBlobDoor(parts: {
   };
 }
 
+const CONDITION_FAILED: S3Error = {
+  status: 412,
+  code: "PreconditionFailed",
+  message: "A condition of the request does not hold.",
+};
+
 /** What S3 answers where our adapters throw. */
 const FAULTS: Readonly<Record<string, S3Error>> = {
-  blob_exists: { status: 412, code: "PreconditionFailed", message: "Something is stored there already." },
+  blob_exists: CONDITION_FAILED,
   blob_missing: { status: 404, code: "NoSuchKey", message: "There is no such file." },
   body_too_large: { status: 400, code: "EntityTooLarge", message: "The body is longer than announced." },
   body_incomplete: { status: 400, code: "IncompleteBody", message: "The body is shorter than announced." },
@@ -104,8 +118,24 @@ const FAULTS: Readonly<Record<string, S3Error>> = {
   disk_full: { status: 503, code: "ServiceUnavailable", message: "The disk is full; try again later." },
 };
 
-function etagOf(info: BlobInfo): string {
+function etagOf(info: KnownBlob): string {
   return `"${info.sha256}"`;
+}
+
+/** Whether a list of entity tags, or the `*` for all of them, holds this one (RFC 9110, section 13.1). */
+function names(list: string, etag: string): boolean {
+  return list.split(",").some((each) => ["*", etag].includes(each.trim()));
+}
+
+/** Passes a body on, and fails at its end if it is not the one announced. */
+async function* withMd5(content: AsyncIterable<Uint8Array>, md5: string): AsyncGenerator<Uint8Array> {
+  const hash = createHash("md5");
+  for await (const chunk of content) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest("base64") !== md5)
+    throw new Fault("input", "checksum_mismatch", "The file is not the one announced; send it again.");
 }
 
 function refusal(
@@ -113,10 +143,10 @@ function refusal(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
-  const retry = status === 503 ? { "retry-after": "5" } : {};
+  const advice = { 405: { allow: "GET, HEAD, PUT" }, 503: { "retry-after": "5" } }[status];
   return new Response(body, {
     status,
-    headers: { ...SAFE_HEADERS, ...retry, ...headers, "content-type": "application/xml" },
+    headers: { ...SAFE_HEADERS, ...advice, ...headers, "content-type": "application/xml" },
   });
 }
 

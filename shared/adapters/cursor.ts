@@ -4,6 +4,7 @@ import { Fault } from "../domain/fault.ts";
 
 /** Two keys of at most 1,024 bytes and an index key, quoted and in base 64. */
 const CURSOR_CHARS_MAX = 16_384;
+const KEY_BYTES_MAX = 1_024;
 const Parts = z.array(z.string());
 
 /** Packs the position after which a listing goes on. Opaque to callers, and no secret: it names what they were shown. */
@@ -15,7 +16,7 @@ function encodeCursor(parts: readonly string[]): string {
 export function decodeCursor(cursor: string, length: number): readonly string[] {
   const parts =
     cursor.length <= CURSOR_CHARS_MAX ? parse(Buffer.from(cursor, "base64url").toString()) : undefined;
-  if (parts === undefined || parts.length !== length) {
+  if (parts === undefined || parts.length !== length || !parts.every(couldBeKey)) {
     throw new Fault(
       "input",
       "cursor_invalid",
@@ -23,6 +24,10 @@ export function decodeCursor(cursor: string, length: number): readonly string[] 
     );
   }
   return parts;
+}
+
+function couldBeKey(part: string): boolean {
+  return part !== "" && part.isWellFormed() && Buffer.byteLength(part) <= KEY_BYTES_MAX;
 }
 
 function parse(text: string): readonly string[] | undefined {

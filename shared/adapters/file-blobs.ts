@@ -1,20 +1,8 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import {
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { mkdir, open, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import type { BlobInfo, Entropy } from "../ports.ts";
+import type { Entropy, KnownBlob } from "../ports.ts";
 import { invariant } from "../domain/fault.ts";
 import {
   blobExists,
@@ -29,6 +17,7 @@ import { createBlobTree, type Manifest } from "./blob-tree.ts";
 import { passChecked } from "./checked-content.ts";
 import { decodeCursor, pageOf } from "./cursor.ts";
 import { diskFault, hasCode, syncToDisk } from "./durable-file.ts";
+import { hashFile, linkOrCopy } from "./local-file.ts";
 import type { StreamedBlobs } from "./streamed-blobs.ts";
 import type { UrlSigner } from "./url-signer.ts";
 
@@ -40,9 +29,6 @@ export interface FileBlobs extends StreamedBlobs {
   sweepOrphans(olderThanMs: number): Promise<number>;
 }
 
-/** Where linking is not possible: another device, a foreign file, too many links, a file system without them. */
-const NO_LINK = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "ENOSYS"] as const;
-const READ_CHUNK_BYTES = 1024 * 1024;
 const STREAM_CHUNK_BYTES = 256 * 1024;
 /** Whoever is crossed by a deletion looks again: a reader between key and data, a writer between losing and comparing. */
 const TRIES_MAX = 3;
@@ -77,7 +63,7 @@ export async function createFileBlobs(parts: {
     key: string,
     contentType: string,
     fill: (path: string) => Promise<{ readonly sha256: string }>,
-  ): Promise<{ readonly info: BlobInfo; readonly won: boolean }> {
+  ): Promise<{ readonly info: KnownBlob; readonly won: boolean }> {
     const object = newName();
     const path = objectPath(object);
     let won = false;
@@ -105,7 +91,7 @@ export async function createFileBlobs(parts: {
     key: string,
     contentType: string,
     fill: Parameters<typeof store>[2],
-  ): Promise<BlobInfo> {
+  ): Promise<KnownBlob> {
     checkBlobKey(key);
     checkContentType(contentType);
     for (let tries = 1; ; tries++) {
@@ -116,14 +102,14 @@ export async function createFileBlobs(parts: {
     }
   }
 
-  async function head(key: string): Promise<BlobInfo | undefined> {
+  async function head(key: string): Promise<KnownBlob | undefined> {
     checkBlobKey(key);
     const manifest = await tree.get(key);
     return manifest && infoOf(manifest);
   }
 
   /** Runs `use` on an object's file. */
-  async function withObject<T>(key: string, use: (path: string, info: BlobInfo) => Promise<T>): Promise<T> {
+  async function withObject<T>(key: string, use: (path: string, info: KnownBlob) => Promise<T>): Promise<T> {
     checkBlobKey(key);
     for (let tries = 1; ; tries++) {
       const manifest = await tree.get(key);
@@ -153,6 +139,16 @@ export async function createFileBlobs(parts: {
         await writeFile(object, bytes, { flag: "wx" });
         return { sha256: createHash("sha256").update(bytes).digest("hex") };
       });
+    },
+
+    async copy(from, to) {
+      checkBlobKey(to);
+      return withObject(from, (source, { contentType, sha256 }) =>
+        storeOnce(to, contentType, async (object) => {
+          await linkOrCopy(source, object);
+          return { sha256 };
+        }),
+      );
     },
 
     async receive(key, content, expected) {
@@ -231,33 +227,8 @@ export async function createFileBlobs(parts: {
   };
 }
 
-function infoOf({ key, bytes, sha256, contentType }: Manifest): BlobInfo {
+function infoOf({ key, bytes, sha256, contentType }: Manifest): KnownBlob {
   return { key, bytes, sha256, contentType };
-}
-
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (!hasCode(error, ...NO_LINK)) throw error;
-    try {
-      await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    } catch (copyError) {
-      if (!hasCode(copyError, "EEXIST")) await rm(to, { force: true });
-      throw copyError;
-    }
-  }
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  await using handle = await open(path, "r");
-  const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES);
-  for (;;) {
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length);
-    if (bytesRead === 0) return hash.digest("hex");
-    hash.update(chunk.subarray(0, bytesRead));
-  }
 }
 
 async function removeIfOlder(path: string, beforeMs: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import type { BlobInfo } from "../ports.ts";
+import type { KnownBlob } from "../ports.ts";
 import {
   blobExists,
   blobMissing,
@@ -16,7 +16,7 @@ import type { StreamedBlobs } from "./streamed-blobs.ts";
 import type { UrlSigner } from "./url-signer.ts";
 
 interface Stored {
-  readonly info: BlobInfo;
+  readonly info: KnownBlob;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -26,7 +26,7 @@ export function createMemoryBlobs(parts: {
 }): StreamedBlobs {
   const blobs = new Map<string, Stored>();
 
-  function put(key: string, bytes: Uint8Array, contentType: string): BlobInfo {
+  function put(key: string, bytes: Uint8Array, contentType: string): KnownBlob {
     checkBlobKey(key);
     checkContentType(contentType);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -56,6 +56,12 @@ export function createMemoryBlobs(parts: {
 
     async write(key, bytes, contentType) {
       return put(key, bytes, contentType);
+    },
+
+    async copy(from, to) {
+      checkBlobKey(to);
+      const { info, bytes } = find(from);
+      return put(to, bytes, info.contentType);
     },
 
     async receive(key, content, expected) {

@@ -8,7 +8,10 @@ export type Ask = Parameters<Queue["receive"]>[0];
 /** SQS hides a message for at most so long. */
 const VISIBILITY_MS_MAX = 12 * 3_600_000;
 const SEND_MESSAGES_MAX = 1_000;
-const GROUP_CHARS_MAX = 128;
+/** What SQS takes as a message group: letters, digits and punctuation of ASCII. */
+const GROUP = /^[!-~]{1,128}$/;
+/** What SQS takes as a body: the characters of XML 1.0. */
+const BODY = /^[\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]+$/u;
 
 /** The group of messages that name none. */
 export const NO_GROUP = "";
@@ -20,9 +23,10 @@ export function checkMessages(messages: readonly Message[]): void {
       body !== "" && Buffer.byteLength(body) <= QUEUE_BODY_BYTES_MAX,
       "a message has 1 to 8,192 bytes",
     );
+    invariant(BODY.test(body), "a message has only characters that XML knows");
     invariant(
-      group === undefined || (group !== "" && group.length <= GROUP_CHARS_MAX),
-      "a group has 1 to 128 characters",
+      group === undefined || GROUP.test(group),
+      "a group has 1 to 128 ASCII characters without spaces",
     );
     invariant(delayMs >= 0 && delayMs <= QUEUE_DELAY_MS_MAX, "a message is delayed by at most 15 minutes");
   }

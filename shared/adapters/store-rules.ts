@@ -12,6 +12,8 @@ const KEY_BYTES_MAX = 1_024;
 const TOKEN_CHARS_MAX = 36;
 const TRANSACTION_BYTES_MAX = 4_000_000;
 const COUNTERS_BYTES_MAX = 30_000;
+/** An expression of DynamoDB holds 300 operators and 4 kB; a counter takes up to three. Creating takes no expression. */
+const COUNTERS_CHANGED_MAX = 90;
 
 /** The greatest character; keys do not hold it, so it ends every range of prefixes. */
 const LAST = "\u{10ffff}";
@@ -56,6 +58,7 @@ export function planTransaction(writes: readonly Write[], token: string | undefi
     checkKey(key);
     keys.add(`${key.pk}\0${key.sk}`);
     if (write.op === "add") checkCounters({ ...write.add, ...write.floor });
+    invariant(countersChanged(write) <= COUNTERS_CHANGED_MAX, "a write changes at most 90 counters");
     const draft = write.op === "put" ? draftText(write.item) : undefined;
     bytes += draft === undefined ? 0 : Buffer.byteLength(draft.body);
     return { write, key, draft };
@@ -93,6 +96,11 @@ function draftText(draft: Draft): DraftText {
   return { body, indexes: Object.fromEntries(entries.map(([name, { pk, sk }]) => [name, { pk, sk }])) };
 }
 
+function countersChanged(write: Write): number {
+  if (write.op === "add") return Object.keys({ ...write.add, ...write.floor }).length;
+  return write.op === "put" && write.when !== "absent" ? Object.keys(write.item.counters ?? {}).length : 0;
+}
+
 function checkCounters(counters: Readonly<Record<string, number>>): void {
   invariant(Object.keys(counters).every(isCounterName), "a counter is named like an identifier");
   invariant(Object.values(counters).every(Number.isSafeInteger), "counters are whole numbers");
@@ -118,7 +126,7 @@ function passes(when: Condition, stored: Standing | undefined): boolean {
   if (stored === undefined) return false;
   if (when === "exists") return true;
   if ("rev" in when) return stored.rev === when.rev;
-  const counter = counterOf(stored, when.below);
+  const counter = ownNumber(stored.counters, when.below);
   return counter !== undefined && counter < when.than;
 }
 
@@ -155,18 +163,19 @@ export function outcome(write: Write, stored: Standing | undefined): Standing | 
 function sums(write: Extract<Write, { op: "add" }>, stored: Standing): Record<string, number> | undefined {
   const sums: Record<string, number> = {};
   for (const name of Object.keys({ ...write.add, ...write.floor })) {
-    const counter = counterOf(stored, name);
+    const counter = ownNumber(stored.counters, name);
     if (counter === undefined) return undefined;
-    const sum = counter + (write.add[name] ?? 0);
+    const sum = counter + (ownNumber(write.add, name) ?? 0);
     invariant(Number.isSafeInteger(sum), "a counter stays a safe integer");
-    if (sum < (write.floor?.[name] ?? -Infinity)) return undefined;
+    if (sum < (ownNumber(write.floor, name) ?? -Infinity)) return undefined;
     sums[name] = sum;
   }
   return sums;
 }
 
-function counterOf(stored: Standing, name: string): number | undefined {
-  return Object.hasOwn(stored.counters, name) ? stored.counters[name] : undefined;
+/** A counter may be named like something that every object has. */
+function ownNumber(numbers: Readonly<Record<string, number>> = {}, name: string): number | undefined {
+  return Object.hasOwn(numbers, name) ? numbers[name] : undefined;
 }
 
 /**

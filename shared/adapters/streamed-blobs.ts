@@ -1,13 +1,15 @@
-import type { BlobInfo, Blobs } from "../ports.ts";
+import type { Blobs, KnownBlob } from "../ports.ts";
 
 /** Blobs that the HTTP door of one machine can serve without holding them in memory. */
 export interface StreamedBlobs extends Blobs {
+  /** Everything comes in through this machine, so every checksum is known. */
+  head(key: string): Promise<KnownBlob | undefined>;
   /**
    * Stores a stream under a key that is free; unlike `upload` the same bytes again are refused too, as S3 does under
    * `if-none-match: *`. If the stream breaks off, nothing remains.
    * @throws Fault conflict `blob_exists`; input `body_incomplete`, `body_too_large`, `checksum_mismatch`; busy `disk_full`.
    */
-  receive(key: string, content: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobInfo>;
+  receive(key: string, content: AsyncIterable<Uint8Array>, expected: Expected): Promise<KnownBlob>;
   /**
    * Opens an object for reading, whole or in part. Cancel the stream or read it to its end.
    * @throws Fault missing `blob_missing`.
@@ -15,7 +17,7 @@ export interface StreamedBlobs extends Blobs {
   open(
     key: string,
     span?: Span,
-  ): Promise<{ readonly info: BlobInfo; readonly content: ReadableStream<Uint8Array> }>;
+  ): Promise<{ readonly info: KnownBlob; readonly content: ReadableStream<Uint8Array> }>;
 }
 
 export interface Expected {

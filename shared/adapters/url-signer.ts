@@ -38,6 +38,13 @@ export interface S3Error {
 /** Under which the doors are mounted. */
 const BLOB_PATH = "/blobs/";
 const SECRET_BYTES_MIN = 32;
+/** S3's own limit, in bytes of UTF-8; our keys are shorter. */
+const KEY_BYTES_MAX = 1_024;
+const METHODS = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+/** Without one of them a URL is half signed; without all, not at all. */
+const SIGNING = ["expires", "signed-headers", "signature"];
+/** Says how a body is signed, which in a presigned URL the URL says itself. */
+const UNSIGNED_HEADER = "x-amz-content-sha256";
 const FILE_NAME_CHARS_MAX = 255;
 
 /**
@@ -67,8 +74,8 @@ export function createUrlSigner(parts: { readonly secret: Uint8Array; readonly b
   ): SignedRequest {
     const { method, key, headers, expiresAt } = request;
     checkBlobKey(key);
-    const query = new URLSearchParams({ ...request.query, expires: String(expiresAt) });
-    if (method === "PUT") query.set("signed-headers", Object.keys(headers).sort().join(";"));
+    const query = new URLSearchParams({ ...request.query, expires: String(Math.floor(expiresAt)) });
+    query.set("signed-headers", Object.keys(headers).sort().join(";"));
     query.set(
       "signature",
       signatureOf({ method, key, query, headers: new Headers(headers) }).toString("hex"),
@@ -100,27 +107,46 @@ export function createUrlSigner(parts: { readonly secret: Uint8Array; readonly b
     verify({ method, url, headers }, now) {
       const { pathname, searchParams: query } = new URL(url);
       const key = keyOf(pathname);
-      if (key === undefined) return refuse(400, "InvalidURI", "The path holds no valid key.");
-      const signature = readSignature(query.get("signature") ?? "");
-      // A HEAD asks for less than the GET that was signed.
-      const expected = signatureOf({ method: method === "HEAD" ? "GET" : method, key, query, headers });
-      const unsigned = unsignedHeader(query, headers);
+      if (key === undefined) return refuse(400, "InvalidURI", "The path cannot be read.");
+      const malformed = malformation({ method, key, query });
+      if (malformed !== undefined) return malformed;
+      if (hasUnsignedHeader(query, headers)) {
+        return refuse(403, "AccessDenied", "A header that must be signed was not.");
+      }
       if (method === "PUT" && headers.get("content-length") === null) {
         return refuse(411, "MissingContentLength", "An upload must name its length.");
       }
-      if (signature.length !== expected.length || !timingSafeEqual(signature, expected)) {
+      // A HEAD asks for less than the GET that was signed.
+      const signed = { method: method === "HEAD" ? "GET" : method, key, query, headers };
+      if (!isBlobKey(key) || !isSame(query.get("signature") ?? "", signatureOf(signed))) {
         return refuse(403, "SignatureDoesNotMatch", "The request is not the one that was signed.");
       }
-      if (unsigned !== undefined) return refuse(403, "AccessDenied", "A header that must be signed was not.");
       if (Number(query.get("expires")) <= now) return refuse(403, "AccessDenied", "The request has expired.");
       return { ok: true, grant: grantOf({ method, key, query, headers }) };
     },
   };
 }
 
-/** Empty for what is no signature. */
-function readSignature(text: string): Buffer {
-  return Buffer.from(/^[0-9a-f]{64}$/.test(text) ? text : "", "hex");
+/** What is refused before anybody looks at the signature. */
+function malformation(request: {
+  readonly method: string;
+  readonly key: string;
+  readonly query: URLSearchParams;
+}): Verdict | undefined {
+  const { method, key, query } = request;
+  if (Buffer.byteLength(key) > KEY_BYTES_MAX) return refuse(400, "KeyTooLongError", "The key is too long.");
+  if (!METHODS.has(method)) return refuse(405, "MethodNotAllowed", "This method is not allowed here.");
+  const given = SIGNING.filter((name) => query.has(name));
+  if (given.length === 0) return refuse(403, "AccessDenied", "The request is not signed.");
+  if (given.length < SIGNING.length || !/^\d{1,15}$/.test(query.get("expires") ?? "")) {
+    return refuse(400, "AuthorizationQueryParametersError", "The URL is not signed as it must be.");
+  }
+  return undefined;
+}
+
+function isSame(signature: string, expected: Buffer): boolean {
+  const given = Buffer.from(/^[0-9a-f]{64}$/.test(signature) ? signature : "", "hex");
+  return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
 function grantOf(request: { method: string; key: string; query: URLSearchParams; headers: Headers }): Grant {
@@ -138,21 +164,30 @@ function grantOf(request: { method: string; key: string; query: URLSearchParams;
   };
 }
 
+/** What the path names, be it a key of ours or not; undefined for what cannot be read. */
 function keyOf(pathname: string): string | undefined {
   if (!pathname.startsWith(BLOB_PATH)) return undefined;
   try {
-    const key = decodeURIComponent(pathname.slice(BLOB_PATH.length));
-    checkBlobKey(key);
-    return key;
+    return decodeURIComponent(pathname.slice(BLOB_PATH.length));
   } catch {
     return undefined;
   }
 }
 
+/** No other was ever signed. */
+function isBlobKey(key: string): boolean {
+  try {
+    checkBlobKey(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** S3 demands that every `x-amz-` header sent is signed. */
-function unsignedHeader(query: URLSearchParams, headers: Headers): string | undefined {
-  const signed = (query.get("signed-headers") ?? "").split(";");
-  return [...headers.keys()].find((name) => name.startsWith("x-amz-") && !signed.includes(name));
+function hasUnsignedHeader(query: URLSearchParams, headers: Headers): boolean {
+  const exempt = new Set([...(query.get("signed-headers") ?? "").split(";"), UNSIGNED_HEADER]);
+  return [...headers.keys()].some((name) => name.startsWith("x-amz-") && !exempt.has(name));
 }
 
 function refuse(status: number, code: string, message: string): Verdict {
@@ -160,7 +195,7 @@ function refuse(status: number, code: string, message: string): Verdict {
 }
 
 /** RFC 6266: a plain name for old clients, the exact one in RFC 8187 form beside it. */
-function dispositionOf(fileName: string | undefined): string {
+export function dispositionOf(fileName: string | undefined): string {
   if (fileName === undefined) return "inline";
   const name = fileName.slice(0, FILE_NAME_CHARS_MAX).toWellFormed();
   const plain = name.replaceAll(/[^\x20-\x7e]|["\\%;]/g, "_");

@@ -78,6 +78,19 @@ export const Lease = z.object({
 });
 export type Lease = z.infer<typeof Lease>;
 
+/** A message that names a job which may have work. */
+export const Doorbell = z.object({ job: id });
+export type Doorbell = z.infer<typeof Doorbell>;
+
+/** @returns undefined for a message that is no doorbell. */
+export function readDoorbell(body: string): Doorbell | undefined {
+  try {
+    return Doorbell.parse(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
+}
+
 /** `job` absent: any ready work, for an agent that has heard no doorbell for a while. */
 export const ClaimAsk = z.object({ job: id.optional(), claimId: id });
 export type ClaimAsk = z.infer<typeof ClaimAsk>;

@@ -3,12 +3,12 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { readAgentConfig } from "#agent/config.ts";
 import { createControlClient } from "#agent/control-client.ts";
+import { openDoorbells } from "#agent/engines.ts";
 import { openScratch } from "#agent/scratch.ts";
 import { runSupervisor } from "#agent/supervisor.ts";
 import { createWorkerProcess } from "#agent/worker/worker-process.ts";
 import { systemClock as clock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
-import { openSqliteQueue } from "#shared/adapters/sqlite-queue.ts";
 import { createLog } from "#shared/log.ts";
 
 const config = readAgentConfig(process.env);
@@ -23,7 +23,7 @@ process.once("SIGTERM", () => stop.abort());
 process.once("disconnect", () => stop.abort());
 
 const scratch = await openScratch(config.scratchRoot, process.pid);
-await using queue = await openSqliteQueue({ path: config.queueFile, name: "doorbells", clock, entropy });
+await using queue = await openDoorbells(config.doorbells);
 await using worker = createWorkerProcess({
   env: config.workerEnvironment(join(scratch, "slot-0")),
   clock,

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import { readFile, symlink, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import type { Blobs } from "#shared/ports.ts";
+import { type EngineLimits, promisesOf } from "./promise.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 export interface BlobsFixture {
   readonly blobs: Blobs;
+  /** A content that the engine takes in several parts, where it does so; 3 MB otherwise. */
+  readonly largeBytes?: number;
   readonly close: () => Promise<void>;
 }
 
@@ -14,17 +17,24 @@ const PNG = "image/png";
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const sha256 = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
+/** Bytes that look random and are the same every time. */
+const noise = (bytes: number, seed: string): Buffer =>
+  createHash("shake256", { outputLength: bytes }).update(seed).digest();
+
 /** Every promise of the Blobs port but for signed URLs. `open` gives an empty store. */
-export function blobsContract(name: string, open: () => Promise<BlobsFixture>): void {
-  function promise(sentence: string, check: (blobs: Blobs, folder: string) => Promise<void>): void {
-    test(`${name}: ${sentence}`, async () => {
+export function blobsContract(
+  name: string,
+  open: () => Promise<BlobsFixture>,
+  limits: EngineLimits = {},
+): void {
+  const promiseOf = promisesOf(name, open, limits);
+  function promise(
+    sentence: string,
+    check: (blobs: Blobs, folder: string, largeBytes: number) => Promise<void>,
+  ): void {
+    promiseOf(sentence, async ({ blobs, largeBytes = 3_000_001 }) => {
       await using folder = await temporaryFolder();
-      const fixture = await open();
-      try {
-        await check(fixture.blobs, folder.path);
-      } finally {
-        await fixture.close();
-      }
+      await check(blobs, folder.path, largeBytes);
     });
   }
 
@@ -53,13 +63,48 @@ export function blobsContract(name: string, open: () => Promise<BlobsFixture>): 
   });
 
   promise("a file goes in and comes out byte for byte", async (blobs, folder) => {
-    const bytes = createHash("shake256", { outputLength: 3_000_001 }).update("seed").digest();
+    const bytes = noise(3_000_001, "seed");
     await writeFile(join(folder, "in"), bytes);
     const info = await blobs.upload("k", join(folder, "in"), { contentType: PNG });
     expect(info).toEqual({ key: "k", bytes: bytes.length, sha256: sha256(bytes), contentType: PNG });
     expect(await blobs.download("k", join(folder, "out"))).toEqual(info);
     expect(sha256(await readFile(join(folder, "out")))).toBe(info.sha256);
   });
+
+  promise("a large file is written once and whole, like any other", async (blobs, folder, largeBytes) => {
+    const [bytes, others] = [noise(largeBytes, "large"), noise(largeBytes, "other")];
+    await writeFile(join(folder, "in"), bytes);
+    await writeFile(join(folder, "other"), others);
+    const info = await blobs.upload("k", join(folder, "in"), { contentType: PNG });
+    expect(info).toEqual({ key: "k", bytes: bytes.length, sha256: sha256(bytes), contentType: PNG });
+    expect(await blobs.head("k")).toEqual(info);
+    expect(await blobs.upload("k", join(folder, "in"), { contentType: PNG })).toEqual(info);
+    const other = blobs.upload("k", join(folder, "other"), { contentType: PNG });
+    await expect(other).rejects.toMatchObject({ kind: "conflict", code: "blob_exists" });
+    expect(await blobs.copy("k", "copy")).toEqual({ ...info, key: "copy" });
+    for (const key of ["k", "copy"]) {
+      expect(await blobs.download(key, join(folder, `${key}-out`))).toEqual({ ...info, key });
+      expect(sha256(await readFile(join(folder, `${key}-out`)))).toBe(info.sha256);
+    }
+  });
+
+  promise(
+    "two large files at once under one key have exactly one winner",
+    async (blobs, folder, largeBytes) => {
+      const files = ["one", "two"];
+      for (const name of files) await writeFile(join(folder, name), noise(largeBytes, name));
+      const settled = await Promise.allSettled(
+        files.map((name) => blobs.upload("k", join(folder, name), { contentType: PNG })),
+      );
+      const won = settled.filter((upload) => upload.status === "fulfilled").map((upload) => upload.value);
+      expect(won).toHaveLength(1);
+      expect(settled.find((upload) => upload.status === "rejected")?.reason).toMatchObject({
+        code: "blob_exists",
+      });
+      expect(await blobs.download("k", join(folder, "out"))).toEqual(won[0]);
+      expect(sha256(await readFile(join(folder, "out")))).toBe(won[0]?.sha256);
+    },
+  );
 
   promise("a checksum that the caller knows is the same as one computed", async (blobs, folder) => {
     const bytes = text("known");
@@ -116,6 +161,43 @@ export function blobsContract(name: string, open: () => Promise<BlobsFixture>): 
     expect(Buffer.from(await blobs.read("k")).toString()).toBe("first");
   });
 
+  promise("a copy has the bytes and the type of its source, and outlives it", async (blobs) => {
+    const info = await blobs.write("in/a+b=c@d,e", text("content"), PNG);
+    expect(await blobs.copy("in/a+b=c@d,e", "jobs/copy")).toEqual({ ...info, key: "jobs/copy" });
+    expect(await blobs.head("in/a+b=c@d,e")).toEqual(info);
+    await blobs.delete("in/a+b=c@d,e");
+    expect(await blobs.head("jobs/copy")).toEqual({ ...info, key: "jobs/copy" });
+    expect(Buffer.from(await blobs.read("jobs/copy")).toString()).toBe("content");
+  });
+
+  promise("a copy onto the same bytes is no error, onto other bytes it is refused", async (blobs) => {
+    const first = await blobs.write("first", text("first"), PNG);
+    await blobs.write("other", text("other"), PNG);
+    await blobs.write("longer", text("longer"), PNG);
+    const copied = await blobs.copy("first", "copy");
+    expect(await blobs.copy("first", "copy")).toEqual(copied);
+    expect(await blobs.copy("first", "first")).toEqual(first);
+    for (const key of ["other", "longer"]) {
+      await expect(blobs.copy("first", key)).rejects.toMatchObject({ kind: "conflict", code: "blob_exists" });
+      expect(Buffer.from(await blobs.read(key)).toString()).toBe(key);
+    }
+  });
+
+  promise("a copy of what is not there is told as missing, and makes nothing", async (blobs) => {
+    await blobs.write("there", text("there"), PNG);
+    for (const to of ["copy", "there"]) {
+      await expect(blobs.copy("none", to)).rejects.toMatchObject({ kind: "missing", code: "blob_missing" });
+    }
+    expect((await blobs.list("", { limit: 10 })).rows).toEqual(["there"]);
+  });
+
+  promise("twenty copies at once all succeed", async (blobs) => {
+    const { sha256 } = await blobs.write("first", text("first"), PNG);
+    const copies = await Promise.all(Array.from({ length: 20 }, () => blobs.copy("first", "copy")));
+    expect(new Set(copies.map((info) => info.sha256))).toEqual(new Set([sha256]));
+    expect(Buffer.from(await blobs.read("copy")).toString()).toBe("first");
+  });
+
   promise("twenty writers of different bytes have exactly one winner", async (blobs) => {
     const writers = Array.from({ length: 20 }, (_, i) => blobs.write("deep/er/k", text(`writer ${i}`), PNG));
     const settled = await Promise.allSettled(writers);
@@ -143,10 +225,13 @@ export function blobsContract(name: string, open: () => Promise<BlobsFixture>): 
   });
 
   promise("a key and keys below it live side by side", async (blobs) => {
-    for (const key of ["a/b/c", "a", "a/b", "a.b"]) await blobs.write(key, text(key), PNG);
-    for (const key of ["a", "a/b", "a/b/c", "a.b"])
-      expect(Buffer.from(await blobs.read(key)).toString()).toBe(key);
-    await blobs.delete("a/b");
+    const keys = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b0", "a0", "ab/c"];
+    for (const key of keys.toReversed()) await blobs.write(key, text(key), PNG);
+    for (const key of keys) expect(Buffer.from(await blobs.read(key)).toString()).toBe(key);
+    expect((await blobs.list("a", { limit: 10 })).rows).toEqual(keys);
+    expect((await blobs.list("a/b", { limit: 10 })).rows).toEqual(["a/b", "a/b/c", "a/b0"]);
+    expect((await blobs.list("a/b/", { limit: 10 })).rows).toEqual(["a/b/c"]);
+    for (const key of ["a-b", "a/b", "a/b0", "a0", "ab/c"]) await blobs.delete(key);
     expect(await blobs.head("a/b")).toBeUndefined();
     expect((await blobs.list("", { limit: 10 })).rows).toEqual(["a", "a.b", "a/b/c"]);
   });
@@ -175,12 +260,13 @@ export function blobsContract(name: string, open: () => Promise<BlobsFixture>): 
   });
 
   promise("keys are listed by prefix, in byte order", async (blobs) => {
-    const keys = ["B", "a", "a-b", "a.b", "a/b", "a/b/c", "a/b0", "a0", "a=", "ab/c", "b"];
+    const keys = ["B", "a-b", "a.b", "a/b/c", "a/b0", "a/bc", "a0", "a=", "ab/c", "b"];
     for (const key of keys.toReversed()) await blobs.write(key, text(key), PNG);
     const list = async (prefix: string) => (await blobs.list(prefix, { limit: 100 })).rows;
     expect(await list("")).toEqual(keys);
     expect(await list("a")).toEqual(keys.slice(1, -1));
-    expect(await list("a/")).toEqual(["a/b", "a/b/c", "a/b0"]);
+    expect(await list("a/")).toEqual(["a/b/c", "a/b0", "a/bc"]);
+    expect(await list("a/b")).toEqual(["a/b/c", "a/b0", "a/bc"]);
     expect(await list("a/b/")).toEqual(["a/b/c"]);
     expect(await list("ab")).toEqual(["ab/c"]);
     expect(await list("none/")).toEqual([]);
@@ -235,6 +321,8 @@ export function blobsContract(name: string, open: () => Promise<BlobsFixture>): 
         blobs.upload(key, join(folder, "in"), { contentType: PNG }),
         blobs.download(key, join(folder, "out")),
         blobs.delete(key),
+        blobs.copy(key, "to"),
+        blobs.copy("from", key),
         blobs.signGet({ key, expiresAt: 1 }),
         blobs.signPut({ key, expiresAt: 1, bytes: 1, contentType: PNG }),
       ];

@@ -75,6 +75,19 @@ test("a file on the same device goes in and out without being copied", async () 
   expect((await stat(target)).ino).toBe((await stat(source)).ino);
 });
 
+test("a copy on the same device shares its source's bytes", async () => {
+  await using folder = await temporaryFolder();
+  const blobs = await openBlobs(join(folder.path, "blobs"));
+  await blobs.write("k", Buffer.from("content"), PNG);
+  await blobs.copy("k", "copy");
+  for (const key of ["k", "copy"]) await blobs.download(key, join(folder.path, key));
+  const [source, copy] = [await stat(join(folder.path, "k")), await stat(join(folder.path, "copy"))];
+  expect(copy.ino).toBe(source.ino);
+  await blobs.copy("k", "copy");
+  await blobs.delete("k");
+  expect(await filesOf(join(folder.path, "blobs"))).toHaveLength(2);
+});
+
 test("refused and repeated writes leave no file behind, and neither does a deletion", async () => {
   await using folder = await temporaryFolder();
   const blobs = await openBlobs(folder.path);

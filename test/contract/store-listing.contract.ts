@@ -1,7 +1,11 @@
 import { expect } from "vitest";
-import type { Range, Write } from "#shared/ports.ts";
+import { ITEM_BYTES_MAX } from "#shared/domain/limits.ts";
+import type { IndexName, Range, Store, Write } from "#shared/ports.ts";
 import type { Promises } from "./promise.ts";
 import { A, collect, commit, due, put, type StoreFixture } from "./store-fixture.ts";
+
+/** How long an index may lag behind its items, milliseconds: it is asked until it tells what is so. */
+const LAG = { timeout: 5_000 };
 
 /** The promises about lists, pages and indexes. */
 export function storeListingContract(promise: Promises<StoreFixture>): void {
@@ -114,16 +118,16 @@ export function storeListingContract(promise: Promises<StoreFixture>): void {
         put({ pk: "w", sk: "4" }, { indexes: { org: { pk: "due", sk: "20" } } }),
         put({ pk: "v", sk: "5" }),
       ]);
-      expect(await store.nominate("due", "due", { limit: 10 })).toEqual({
-        rows: [
-          { pk: "y", sk: "2", at: "10" },
-          { pk: "x", sk: "1", at: "30" },
-        ],
-      });
-      expect((await store.nominate("org", "due", { limit: 10 })).rows).toEqual([
-        { pk: "w", sk: "4", at: "20" },
-      ]);
-      expect((await store.nominate("ready", "due", { limit: 10 })).rows).toEqual([]);
+      await expect
+        .poll(() => store.nominate("due", "due", { limit: 10 }), LAG)
+        .toEqual({
+          rows: [
+            { pk: "y", sk: "2", at: "10" },
+            { pk: "x", sk: "1", at: "30" },
+          ],
+        });
+      await expect.poll(() => named(store, "org", "due"), LAG).toEqual([{ pk: "w", sk: "4", at: "20" }]);
+      await expect.poll(() => named(store, "ready", "due"), LAG).toEqual([]);
     },
   );
 
@@ -134,25 +138,25 @@ export function storeListingContract(promise: Promises<StoreFixture>): void {
       await commit(store, [
         { op: "put", item: { ...A, body: 2, indexes: due("20") }, when: "exists", keepRev: true },
       ]);
-      expect((await store.nominate("due", "due", { limit: 10 })).rows).toEqual([{ ...A, at: "20" }]);
-      expect((await store.nominate("org", "o", { limit: 10 })).rows).toEqual([]);
+      await expect.poll(() => named(store, "due", "due"), LAG).toEqual([{ ...A, at: "20" }]);
+      await expect.poll(() => named(store, "org", "o"), LAG).toEqual([]);
       await commit(store, [{ op: "put", item: { ...A, body: 3 }, when: "exists" }]);
-      expect((await store.nominate("due", "due", { limit: 10 })).rows).toEqual([]);
+      await expect.poll(() => named(store, "due", "due"), LAG).toEqual([]);
     },
   );
 
   promise("arithmetic leaves an item's entries as they are, and a delete removes them", async ({ store }) => {
     await commit(store, [put(A, { counters: { n: 0 }, indexes: due("10") })]);
     await commit(store, [{ op: "add", key: A, add: { n: 1 } }]);
-    expect((await store.nominate("due", "due", { limit: 10 })).rows).toEqual([{ ...A, at: "10" }]);
+    await expect.poll(() => named(store, "due", "due"), LAG).toEqual([{ ...A, at: "10" }]);
     await commit(store, [{ op: "delete", key: A }]);
-    expect((await store.nominate("due", "due", { limit: 10 })).rows).toEqual([]);
+    await expect.poll(() => named(store, "due", "due"), LAG).toEqual([]);
   });
 
   promise("a refused put leaves an item's entries as they are", async ({ store }) => {
     await commit(store, [put(A, { indexes: due("10") })]);
     await store.transact([{ op: "put", item: { ...A, body: 2, indexes: due("20") }, when: { rev: 7 } }]);
-    expect((await store.nominate("due", "due", { limit: 10 })).rows).toEqual([{ ...A, at: "10" }]);
+    await expect.poll(() => named(store, "due", "due"), LAG).toEqual([{ ...A, at: "10" }]);
   });
 
   promise(
@@ -162,6 +166,7 @@ export function storeListingContract(promise: Promises<StoreFixture>): void {
         put({ pk: `p${i}`, sk: "s" }, { indexes: due(String(i % 3)) }),
       );
       await commit(store, drafts);
+      await expect.poll(() => named(store, "due", "due"), LAG).toHaveLength(12);
       for (const newestFirst of [false, true]) {
         const rows = await collect((range) =>
           store.nominate("due", "due", { ...range, limit: 5, newestFirst }),
@@ -178,9 +183,74 @@ export function storeListingContract(promise: Promises<StoreFixture>): void {
       store,
       ["10", "20", "30"].map((at) => put({ pk: at, sk: "s" }, { indexes: due(at) })),
     );
+    await expect.poll(() => named(store, "due", "due"), LAG).toHaveLength(3);
     const rows = await collect((range) => store.nominate("due", "due", { ...range, limit: 1, upTo: "20" }));
     expect(rows.map(({ at }) => at)).toEqual(["10", "20"]);
   });
+
+  promise("a forged cursor leads to no other partition, of the table or of an index", async ({ store }) => {
+    await commit(store, [
+      put({ pk: "p", sk: "b" }, { indexes: due("20") }),
+      put({ pk: "q", sk: "c" }, { indexes: { due: { pk: "other", sk: "30" } } }),
+    ]);
+    await expect.poll(() => named(store, "due", "due"), LAG).toHaveLength(1);
+    await expect.poll(() => named(store, "due", "other"), LAG).toHaveLength(1);
+    for (const newestFirst of [false, true]) {
+      for (const sk of ["a", "b", "c"]) {
+        const { rows } = await store.list("p", { limit: 10, newestFirst, cursor: forged(sk) });
+        expect(rows.every(({ pk }) => pk === "p")).toBe(true);
+      }
+      for (const at of ["10", "20", "30"]) {
+        const cursor = forged(at, "q", "c");
+        const { rows } = await store.nominate("due", "due", { limit: 10, newestFirst, cursor });
+        expect(rows.every(({ pk }) => pk === "p")).toBe(true);
+      }
+    }
+  });
+
+  promise("items of the greatest size fill a page all the same, in both directions", async ({ store }) => {
+    const body = "x".repeat(ITEM_BYTES_MAX - 2);
+    const keys = ["1", "2", "3", "4", "5", "6", "7", "8"];
+    for (const sk of keys) await commit(store, [put({ pk: "p", sk }, { body })]);
+    const whole = await store.list("p", { limit: 8 });
+    expect(whole.rows.map(({ sk }) => sk)).toEqual(keys);
+    expect(whole.cursor).toBeUndefined();
+    const first = await store.list("p", { limit: 5, newestFirst: true });
+    expect(first.rows.map(({ sk }) => sk)).toEqual(["8", "7", "6", "5", "4"]);
+    const second = await store.list("p", { limit: 5, newestFirst: true, cursor: first.cursor ?? "" });
+    expect(second.rows.map(({ sk }) => sk)).toEqual(["3", "2", "1"]);
+    expect(second.cursor).toBeUndefined();
+  });
+
+  promise("keys of the greatest length are kept, listed and nominated, page by page", async ({ store }) => {
+    const long = (end: string) => end.padStart(1_024, "k");
+    const keys = ["1", "2", "3"].map((end) => ({ pk: long("p"), sk: long(end) }));
+    const indexes = (at: string) => ({ due: { pk: long("due"), sk: at } });
+    await commit(
+      store,
+      keys.map((key) => put(key, { indexes: indexes(key.sk) })),
+    );
+    await expect.poll(() => named(store, "due", long("due")), LAG).toHaveLength(3);
+    for (const newestFirst of [false, true]) {
+      const order = newestFirst ? keys.toReversed() : keys;
+      const listed = await collect((range) => store.list(long("p"), { ...range, limit: 1, newestFirst }));
+      expect(listed.map(({ sk }) => sk)).toEqual(order.map(({ sk }) => sk));
+      const nominated = await collect((range) =>
+        store.nominate("due", long("due"), { ...range, limit: 1, newestFirst, upTo: long("3") }),
+      );
+      expect(nominated).toEqual(order.map((key) => ({ ...key, at: key.sk })));
+    }
+    const narrow = { limit: 10, prefix: long("2"), upTo: long("2") };
+    expect((await store.list(long("p"), narrow)).rows.map(({ sk }) => sk)).toEqual([long("2")]);
+  });
+}
+
+async function named(store: Store, index: IndexName, pk: string) {
+  return (await store.nominate(index, pk, { limit: 100 })).rows;
+}
+
+function forged(...parts: readonly string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString("base64url");
 }
 
 function numbered(count: number): Write[] {

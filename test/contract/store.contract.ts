@@ -1,14 +1,20 @@
 import { expect } from "vitest";
 import { ITEM_BYTES_MAX } from "#shared/domain/limits.ts";
 import type { Write } from "#shared/ports.ts";
-import { promisesOf } from "./promise.ts";
+import { type EngineLimits, promisesOf } from "./promise.ts";
 import { A, B, collect, commit, due, put, type StoreFixture } from "./store-fixture.ts";
+import { storeLimitsContract } from "./store-limits.contract.ts";
 import { storeListingContract } from "./store-listing.contract.ts";
 
 /** Every promise of the Store port. `open` gives an empty store. */
-export function storeContract(name: string, open: () => Promise<StoreFixture>): void {
-  const promise = promisesOf(name, open);
+export function storeContract(
+  name: string,
+  open: () => Promise<StoreFixture>,
+  limits: EngineLimits = {},
+): void {
+  const promise = promisesOf(name, open, limits);
   storeListingContract(promise);
+  storeLimitsContract(promise);
 
   promise("what was put is got back whole, with rev 1", async ({ store }) => {
     const body = { text: "ä€𝄞\u0000", list: [1, null, true, { deep: -0.5 }], empty: {} };

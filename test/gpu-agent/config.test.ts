@@ -21,7 +21,7 @@ test("the worker learns what it needs from the supervisor, and no secret", () =>
   expect(JSON.stringify(handed)).not.toContain(variables.PHOTOKEEP_FLEET_SECRET);
   expect(Object.keys(handed).every((name) => name.startsWith("PHOTOKEEP_"))).toBe(true);
   expect(readWorkerConfig(handed, 6)).toEqual({
-    blobs: "/data/blobs",
+    blobs: { folder: "/data/blobs" },
     scratch: "/data/scratch/agent-1/slot-0",
     modelsDir: "/models",
     extraModelDirs: ["/more", "/others"],
@@ -31,6 +31,33 @@ test("the worker learns what it needs from the supervisor, and no secret", () =>
     logLevel: "info",
   });
 });
+
+test("on AWS's engines the worker gets what the SDK needs and its bucket, and still no secret of the fleet", () => {
+  const aws = {
+    ...variables,
+    PHOTOKEEP_DOORS: "aws",
+    PHOTOKEEP_DOORBELLS_URL: "http://127.0.0.1:9324/queue/bells",
+    PHOTOKEEP_BUCKET: "photographs",
+    AWS_REGION: "eu-central-1",
+    HOME: "/home/photokeep",
+  };
+  const config = readAgentConfig(aws);
+  expect(config.doorbells).toEqual({ url: aws.PHOTOKEEP_DOORBELLS_URL });
+  const handed = config.workerEnvironment("/scratch");
+  expect(handed).toMatchObject({ AWS_REGION: "eu-central-1", HOME: "/home/photokeep" });
+  expect(handed).not.toHaveProperty("PATH");
+  expect(JSON.stringify(handed)).not.toContain(variables.PHOTOKEEP_FLEET_SECRET);
+  expect(readWorkerConfig(handed, 6).blobs).toEqual({ bucket: "photographs" });
+});
+
+test.each(["PHOTOKEEP_DOORBELLS_URL", "PHOTOKEEP_BUCKET"])(
+  "on AWS's engines a missing %s is named",
+  (name) => {
+    const aws = { ...variables, PHOTOKEEP_DOORS: "aws", PHOTOKEEP_SCRATCH: "/scratch" };
+    const read = name === "PHOTOKEEP_BUCKET" ? () => readWorkerConfig(aws, 1) : () => readAgentConfig(aws);
+    expect(read).toThrow(name);
+  },
+);
 
 test("a trailing slash of the control plane's address does not matter", () => {
   expect(readAgentConfig(variables).controlUrl).toBe("http://127.0.0.1:8080");

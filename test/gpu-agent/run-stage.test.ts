@@ -1,7 +1,8 @@
-import { access, mkdir, readdir, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Fault } from "#shared/domain/fault.ts";
+import type { Blobs } from "#shared/ports.ts";
 import type { StageRunner } from "#agent/stages/stage.ts";
 import { failureOf } from "#agent/worker/failure.ts";
 import { paint } from "./image/picture-fixture.ts";
@@ -47,7 +48,7 @@ test("only sentences that were meant to be read are passed on", () => {
   expect(failureOf(new Fault("busy", "disk_full", "x".repeat(900))).message).toHaveLength(500);
 });
 
-test("a run finds an empty scratch folder and leaves none behind, however it ends", async () => {
+test("a run finds nothing of another one's, and leaves nothing but what its job may need again", async () => {
   await using bench = await openBench();
   await mkdir(join(bench.scratch, "killed"), { recursive: true });
   await writeFile(join(bench.scratch, "killed", "left-over"), "x");
@@ -58,8 +59,50 @@ test("a run finds an empty scratch folder and leaves none behind, however it end
     throw systemError("ENOSPC");
   };
   expect(await bench.run(messy, {})).toMatchObject({ type: "failed", result: { failure: "disk_full" } });
-  expect(seen).toEqual([[expect.stringMatching(/^[0-9a-f]{16}$/)]]);
-  expect(await readdir(bench.scratch)).toEqual([]);
+  expect(seen).toEqual([[expect.stringMatching(/^[0-9a-f]{16}$/), "kept-job_1"]]);
+  expect(await readdir(bench.scratch, { recursive: true })).toEqual(["kept-job_1"]);
+});
+
+test("what a stage stored or fetched is at hand for the next one of its job, and gone after its last or with another job", async () => {
+  await using bench = await openBench();
+  let downloads = 0;
+  const counting: Blobs = {
+    ...bench.blobs,
+    download: (key, path) => {
+      downloads += 1;
+      return bench.blobs.download(key, path);
+    },
+  };
+  const original = await bench.picture(
+    "original",
+    shape,
+    paint(shape, () => 0.5),
+  );
+  const writer: StageRunner = async ({ files, lease }) => {
+    await files.fetch(lease.original);
+    const path = files.path("out.png");
+    await writeFile(path, "restored");
+    const image = await files.store("image", { path, contentType: "image/png", width: 1, height: 1 });
+    return { outputs: { image }, warnings: [] };
+  };
+  const first = await bench.run(writer, { original }, { blobs: counting });
+  const image = first.type === "done" ? first.result.outputs["image"] : undefined;
+  expect(image).toBeDefined();
+  const reader: StageRunner = async ({ files, lease }) => {
+    expect(await readFile(await files.fetch(lease.image), "utf8")).toBe("restored");
+    await files.fetch(lease.original);
+    return { outputs: {}, warnings: [] };
+  };
+  const ask = { image: image!, original };
+  expect(await bench.run(reader, ask, { blobs: counting })).toMatchObject({ type: "done" });
+  expect(downloads).toBe(1);
+  expect(await bench.run(reader, { ...ask, stage: "finish" }, { blobs: counting })).toMatchObject({
+    type: "done",
+  });
+  expect([downloads, await readdir(bench.scratch)]).toEqual([1, []]);
+  await bench.run(writer, { original }, { blobs: counting });
+  await bench.run(async () => ({ outputs: {}, warnings: [] }), { job: "job_2" }, { blobs: counting });
+  expect(await readdir(bench.scratch)).toEqual(["kept-job_2"]);
 });
 
 test("a blob is fetched once, and may be the image and the original at once", async () => {

@@ -1,0 +1,90 @@
+import { type ConsumedCapacity, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  attemptsOf,
+  type AwsCall,
+  type AwsOptions,
+  callAws,
+  type CallLimits,
+  clientSettings,
+} from "./aws-client.ts";
+
+/** Claim and complete are given up after four seconds (docs/architecture.md), so nothing here takes longer. */
+const LIMITS: CallLimits = { attemptMs: 1_500, deadlineMs: 4_000, attempts: 4 };
+
+/** One table's client: built once, closed with its adapter. */
+export interface DynamoDoor extends Disposable {
+  readonly table: string;
+  /** What the caller knows the engine as, and what is meant, for the sentences of faults. */
+  readonly thing: "store";
+  readonly target: string;
+  readonly client: DynamoDBClient;
+  /** The server's address where it is not AWS's own. */
+  readonly endpoint: string | undefined;
+  /**
+   * Everything `send` asks, under one deadline; it hands the signal to each request.
+   * @throws what `callAws` throws.
+   */
+  call<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T>;
+}
+
+export async function openDynamoDoor(options: AwsOptions, table: string): Promise<DynamoDoor> {
+  const client = new DynamoDBClient(clientSettings(options, LIMITS));
+  if (options.onCall !== undefined) reportCalls(client, options.onCall);
+  const named = { thing: "store", target: `the table ${table}` } as const;
+  return {
+    table,
+    ...named,
+    client,
+    endpoint: await endpointOf(client),
+    call: (send) => callAws({ ...named, limits: LIMITS }, send),
+    [Symbol.dispose]: () => client.destroy(),
+  };
+}
+
+async function endpointOf(client: DynamoDBClient): Promise<string | undefined> {
+  const endpoint = await client.config.endpoint?.();
+  if (endpoint === undefined) return undefined;
+  const { protocol, hostname, port } = endpoint;
+  return `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`;
+}
+
+function reportCalls(client: DynamoDBClient, onCall: (call: AwsCall) => void): void {
+  client.middlewareStack.add(
+    (next, context) => async (request) => {
+      const operation = (context.commandName ?? "").replace(/Command$/, "");
+      const report = (result: unknown): void =>
+        onCall({
+          service: "dynamodb",
+          operation,
+          attempts: attemptsOf(result),
+          ...unitsOf(operation, result),
+        });
+      try {
+        const answer = await next(request);
+        report(answer.output);
+        return answer;
+      } catch (error) {
+        report(error);
+        throw error;
+      }
+    },
+    { step: "initialize", name: "reportCalls" },
+  );
+}
+
+/** Capacity units as the answer tells them. Only transactions tell reads and writes apart; other calls do one alone. */
+function unitsOf(operation: string, result: unknown): Pick<AwsCall, "readUnits" | "writeUnits"> {
+  const consumed = (result as { ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[] }).ConsumedCapacity;
+  if (consumed === undefined) return {};
+  const tables = Array.isArray(consumed) ? consumed : [consumed];
+  const sum = (of: (each: ConsumedCapacity) => number | undefined): number =>
+    tables.reduce((total, each) => total + (of(each) ?? 0), 0);
+  if (operation === "TransactWriteItems") {
+    return {
+      readUnits: sum((each) => each.ReadCapacityUnits),
+      writeUnits: sum((each) => each.WriteCapacityUnits),
+    };
+  }
+  const units = sum((each) => each.CapacityUnits);
+  return operation === "GetItem" || operation === "Query" ? { readUnits: units } : { writeUnits: units };
+}
