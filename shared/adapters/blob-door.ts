@@ -16,8 +16,8 @@ const SAFE_HEADERS = {
 };
 
 /**
- * The door behind presigned URLs on one machine, to be mounted at `/blobs/*`: write-once PUT, and GET and HEAD with
- * ranges. Bodies are streamed. Refusals speak S3's codes in S3's XML, so a client meets the same in both worlds.
+ * The door behind presigned URLs on one machine, to be mounted at `/blobs/*`: write-once PUT, and GET with
+ * ranges; a URL signed for GET answers no HEAD, as at S3. Bodies are streamed. Refusals speak S3's codes in S3's XML, so a client meets the same in both worlds.
  * @param parts.onStored told of each key once its bytes are safe, before the client is answered; if it fails, the client
  *   gets the failure although the bytes stay.
  */
@@ -68,7 +68,7 @@ export function createBlobDoor(parts: {
       const range = { "content-range": `bytes */${info.bytes}` };
       return refusal({ status: 416, code: "InvalidRange", message: "The file has no such bytes." }, range);
     }
-    const content = request.method === "HEAD" ? null : (await blobs.open(grant.key, span)).content;
+    const { content } = await blobs.open(grant.key, span);
     if (span === undefined) {
       return new Response(content, { headers: { ...headers, "content-length": String(info.bytes) } });
     }
