@@ -90,7 +90,8 @@ export interface Store {
   /**
    * All or nothing, at most TRANSACTION_WRITES_MAX writes on distinct keys. With a `token`, repeating the same
    * transaction within ten minutes commits it once; the same token with other content throws Fault `token_reused`.
-   * @throws Fault busy `store_busy` when the engine is throttled or down.
+   * @throws Fault busy `store_busy` when the engine is throttled or down; input `item_too_large`,
+   * `transaction_too_large` beyond the limits.
    */
   transact(writes: readonly Write[], token?: string): Promise<Committed>;
   /** The items of one partition, ordered by sort key. */

@@ -38,14 +38,12 @@ export interface Planned {
 }
 
 /**
- * Checks a transaction before any engine sees it. Breaches are bugs of the caller, but for an item that grew too large.
- * @throws Fault input `item_too_large`.
+ * Checks a transaction before any engine sees it. Breaches are bugs of the caller, but for what grew too large.
+ * @throws Fault input `item_too_large`, `transaction_too_large`.
  */
 export function planTransaction(writes: readonly Write[], token: string | undefined): readonly Planned[] {
-  invariant(
-    writes.length >= 1 && writes.length <= TRANSACTION_WRITES_MAX,
-    "a transaction has 1 to 100 writes",
-  );
+  invariant(writes.length >= 1, "a transaction has writes");
+  if (writes.length > TRANSACTION_WRITES_MAX) throw transactionTooLarge(`${writes.length} writes`);
   invariant(
     token === undefined || (token !== "" && token.length <= TOKEN_CHARS_MAX),
     "a token has 1 to 36 characters",
@@ -64,8 +62,13 @@ export function planTransaction(writes: readonly Write[], token: string | undefi
     return { write, key, draft };
   });
   invariant(keys.size === writes.length, "the writes of a transaction have distinct keys");
-  invariant(bytes <= TRANSACTION_BYTES_MAX, "a transaction holds at most 4 MB");
+  if (bytes > TRANSACTION_BYTES_MAX) throw transactionTooLarge(`${bytes} bytes`);
   return planned;
+}
+
+function transactionTooLarge(details: string): Fault {
+  const message = "A change may hold 100 entries and 4 MB; make it in parts.";
+  return new Fault("input", "transaction_too_large", message, { details });
 }
 
 /** What a token stands for. Computed from the text of the writes, so a retry repeats them as they were. */

@@ -6,11 +6,11 @@ import { A, B, commit, put, type StoreFixture } from "./store-fixture.ts";
 
 /** The promises about how much fits, and about answers that never arrived. */
 export function storeLimitsContract(promise: Promises<StoreFixture>): void {
-  promise("a transaction may weigh almost 4 MB, and one beyond is a bug of the caller", async ({ store }) => {
+  promise("a transaction may weigh almost 4 MB, and one beyond is refused with a code", async ({ store }) => {
     const body = "x".repeat(ITEM_BYTES_MAX - 2);
     const writes = (count: number): Write[] =>
       Array.from({ length: count }, (_, i) => put({ pk: "p", sk: `k${i}` }, { body }));
-    await expect(store.transact(writes(12))).rejects.toThrow("invariant broken");
+    await expect(store.transact(writes(12))).rejects.toMatchObject({ code: "transaction_too_large" });
     expect(await store.get({ pk: "p", sk: "k0" })).toBeUndefined();
     await commit(store, writes(11));
     expect((await store.get({ pk: "p", sk: "k10" }))?.body).toBe(body);

@@ -275,9 +275,13 @@ export function storeContract(
     },
   );
 
-  promise("more than a hundred writes, or none, are a bug of the caller", async ({ store }) => {
+  promise("more than a hundred writes are refused with a code, and none are a bug", async ({ store }) => {
     const writes = Array.from({ length: 101 }, (_, i) => put({ pk: "p", sk: `k${i}` }));
-    await expect(store.transact(writes)).rejects.toThrow("invariant broken");
+    await expect(store.transact(writes)).rejects.toMatchObject({
+      kind: "input",
+      code: "transaction_too_large",
+    });
+    expect(await store.get({ pk: "p", sk: "k0" })).toBeUndefined();
     await expect(store.transact([])).rejects.toThrow("invariant broken");
   });
 
