@@ -189,12 +189,7 @@ export function awsFault(error: unknown, { thing, target }: { thing: string; tar
         },
       );
     case "denied":
-      return new Fault(
-        "input",
-        `${thing}_denied`,
-        `AWS refused access to ${target} (${name}): set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an identity with the permissions named in docs/aws.md.`,
-        cause,
-      );
+      return new Fault("input", `${thing}_denied`, deniedSentence({ thing, target }, error), cause);
     case "unset":
       return new Fault("input", "region_missing", "Set AWS_REGION to the region PhotoKeep runs in.", cause);
     case "absent":
@@ -207,6 +202,21 @@ export function awsFault(error: unknown, { thing, target }: { thing: string; tar
     case "other":
       return error;
   }
+}
+
+/** An answer to HEAD bears no words: S3 means the bucket's own permission by it. */
+const SILENT_PERMISSION = "s3:ListBucket";
+
+/** Names the permission that is missing, where the engine does; else it is the identity itself that is not accepted. */
+function deniedSentence({ thing, target }: { thing: string; target: string }, error: unknown): string {
+  const text = error instanceof Error ? error.message : "";
+  const permission =
+    /not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)/.exec(text)?.[1] ??
+    (thing === "blobs" && /^(?:UnknownError|Unknown|403)?$/.test(text) ? SILENT_PERMISSION : undefined);
+  if (permission !== undefined)
+    return `AWS refused access to ${target}: the identity lacks the permission ${permission}; docs/aws.md lists all that are needed.`;
+  const name = namesOf(error)[0] ?? "unknown error";
+  return `AWS refused access to ${target} (${name}): set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an identity with the permissions named in docs/aws.md.`;
 }
 
 /** How often the SDK had to ask, as its answer or its error tells. */
