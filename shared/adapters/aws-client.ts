@@ -219,6 +219,36 @@ function deniedSentence({ thing, target }: { thing: string; target: string }, er
   return `AWS refused access to ${target} (${name}): set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to an identity with the permissions named in docs/aws.md.`;
 }
 
+/**
+ * Runs one API call and tells what it took, whether it was answered or gave up.
+ * @param call.outputOf what the SDK answers with, in the answer of `run`. @param call.unitsOf what that says it consumed.
+ */
+export async function reportCall<T>(
+  call: Pick<AwsCall, "service" | "operation"> & {
+    readonly onCall: AwsOptions["onCall"];
+    readonly outputOf?: (answer: T) => unknown;
+    readonly unitsOf?: (output: unknown) => Pick<AwsCall, "readUnits" | "writeUnits">;
+  },
+  run: () => Promise<T>,
+): Promise<T> {
+  const { service, operation, onCall, outputOf = (answer) => answer, unitsOf } = call;
+  const tell = (output: unknown): void =>
+    onCall?.({ service, operation, attempts: attemptsOf(output), ...unitsOf?.(output) });
+  try {
+    const answer = await run();
+    tell(outputOf(answer));
+    return answer;
+  } catch (error) {
+    tell(error);
+    throw error;
+  }
+}
+
+/** The name of an API call, of the SDK's name for it. */
+export function operationOf(commandName = ""): string {
+  return commandName.replace(/Command$/, "");
+}
+
 /** How often the SDK had to ask, as its answer or its error tells. */
 export function attemptsOf(result: unknown): number {
   const metadata = (result as { $metadata?: { attempts?: unknown } } | undefined)?.$metadata;

@@ -1,6 +1,7 @@
 import { type ConsumedCapacity, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
-  attemptsOf,
+  operationOf,
+  reportCall,
   type AwsCall,
   type AwsOptions,
   callAws,
@@ -50,24 +51,14 @@ async function endpointOf(client: DynamoDBClient): Promise<string | undefined> {
 
 function reportCalls(client: DynamoDBClient, onCall: (call: AwsCall) => void): void {
   client.middlewareStack.add(
-    (next, context) => async (request) => {
-      const operation = (context.commandName ?? "").replace(/Command$/, "");
-      const report = (result: unknown): void =>
-        onCall({
-          service: "dynamodb",
-          operation,
-          attempts: attemptsOf(result),
-          ...unitsOf(operation, result),
-        });
-      try {
-        const answer = await next(request);
-        report(answer.output);
-        return answer;
-      } catch (error) {
-        report(error);
-        throw error;
-      }
-    },
+    (next, { commandName }) =>
+      (request) => {
+        const operation = operationOf(commandName);
+        const outputOf = ({ output }: { output: unknown }): unknown => output;
+        const unitsIn = (output: unknown) => unitsOf(operation, output);
+        const call = { service: "dynamodb", operation, onCall, outputOf, unitsOf: unitsIn } as const;
+        return reportCall(call, () => next(request));
+      },
     { step: "initialize", name: "reportCalls" },
   );
 }

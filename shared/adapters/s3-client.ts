@@ -4,7 +4,8 @@ import type { Clock, Entropy } from "../ports.ts";
 import {
   type AwsCall,
   type AwsOptions,
-  attemptsOf,
+  operationOf,
+  reportCall,
   awsFault,
   type CallLimits,
   callAws,
@@ -83,19 +84,11 @@ function repeatDamaged(client: S3Client): void {
 /** Here and not where calls are made: a multipart upload makes its own. */
 function reportCalls(client: S3Client, onCall: (call: AwsCall) => void): void {
   client.middlewareStack.add(
-    (next, { commandName = "" }) =>
-      async (args) => {
-        const operation = commandName.replace(/Command$/, "");
-        const report = (outcome: unknown) =>
-          onCall({ service: "s3", operation, attempts: attemptsOf(outcome) });
-        try {
-          const answer = await next(args);
-          report(answer.output);
-          return answer;
-        } catch (error) {
-          report(error);
-          throw error;
-        }
+    (next, { commandName }) =>
+      (args) => {
+        const outputOf = ({ output }: { output: unknown }): unknown => output;
+        const call = { service: "s3", operation: operationOf(commandName), onCall, outputOf } as const;
+        return reportCall(call, () => next(args));
       },
     { step: "initialize", name: "reportCalls" },
   );

@@ -1,5 +1,5 @@
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { type AwsOptions, attemptsOf, callAws, type CallLimits, clientSettings } from "./aws-client.ts";
+import { type AwsOptions, callAws, type CallLimits, clientSettings, reportCall } from "./aws-client.ts";
 
 /** SQS holds a poll open for at most so long. */
 export const POLL_SECONDS_MAX = 20;
@@ -47,18 +47,11 @@ export function createSqsClient(options: AwsOptions, target: string): SqsClient 
         attemptMs: SQS_LIMITS.attemptMs + waitMs,
         deadlineMs: deadlineMs + waitMs,
       };
-      const told = (outcome: unknown): void =>
-        options.onCall?.({ service: "sqs", operation, attempts: attemptsOf(outcome) });
-      return callAws({ thing: "queue", target, limits }, async (abortSignal) => {
-        try {
-          const answer = await send(client, { abortSignal, requestTimeout: limits.attemptMs });
-          told(answer);
-          return answer;
-        } catch (error) {
-          told(error);
-          throw error;
-        }
-      });
+      return callAws({ thing: "queue", target, limits }, (abortSignal) =>
+        reportCall({ service: "sqs", operation, onCall: options.onCall }, () =>
+          send(client, { abortSignal, requestTimeout: limits.attemptMs }),
+        ),
+      );
     },
 
     [Symbol.dispose]: () => client.destroy(),
