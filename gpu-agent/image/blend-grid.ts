@@ -1,4 +1,12 @@
-import { fadeAcross, fadeDown, fadeWeights, quantise, unpackColour, unpackLuma } from "./blend-lines.ts";
+import {
+  fadeAcross,
+  fadeDown,
+  fadeWeights,
+  quantise,
+  quantisePlanes,
+  unpackColour,
+  unpackLuma,
+} from "./blend-lines.ts";
 import { demandTile, planePlaces, type BlendAsk, type Blender, type TileOutput } from "./blend-plan.ts";
 import { rowSamples } from "./raster-shape.ts";
 
@@ -29,19 +37,34 @@ export function createGridBlender({ shape, layout, columns, rows, fades }: Blend
       const touched = line.subarray(0, (across.to - across.from) * channels);
       const finished = line.subarray(0, (across.fade - across.from) * channels);
       const fading = touched.subarray(finished.length);
+      const edge = line.subarray(0, (across.own - across.from) * channels);
       const left = across.from * channels;
       for (let y = down.from; y < down.to; y += 1) {
         const at = (y - down.start) * tile.width + (across.from - across.start);
+        const leftTile = beside.subarray((y - down.from) * besideRow, (y - down.from + 1) * besideRow);
+        const into = (y - down.from) * stride + left;
+        if (channels === 3 && y >= down.own && y < down.fade) {
+          // Nearly all pixels belong to one tile alone: they go from its planes to words in one pass.
+          const own = band.subarray(into + edge.length, into + finished.length);
+          const places = planePlaces(tile, layout, at + across.own - across.from);
+          total += quantisePlanes(tile.data, own, { places, toWord });
+          if (edge.length > 0) {
+            unpackColour(tile.data, edge, planePlaces(tile, layout, at));
+            fadeAcross(leftTile, edge, { weights, channels });
+            total += quantise(edge, band.subarray(into, into + edge.length), toWord);
+          }
+          if (fading.length > 0) {
+            unpackColour(tile.data, leftTile, planePlaces(tile, layout, at + across.fade - across.from));
+          }
+          continue;
+        }
         unpack(tile.data, touched, planePlaces(tile, layout, at));
-        const besideAt = (y - down.from) * besideRow;
-        if (column > 0)
-          fadeAcross(beside.subarray(besideAt, besideAt + besideRow), touched, { weights, channels });
-        beside.set(fading, besideAt);
+        if (column > 0) fadeAcross(leftTile, touched, { weights, channels });
+        leftTile.set(fading);
         if (y >= down.fade) {
           below.set(finished, (y - down.fade) * stride + left);
           continue;
         }
-        const into = (y - down.from) * stride + left;
         const above = below.subarray(into, into + finished.length);
         if (y < down.own) fadeDown(above, finished, weightsDown[y - down.from]!);
         total += quantise(finished, band.subarray(into, into + finished.length), toWord);

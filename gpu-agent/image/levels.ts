@@ -21,7 +21,7 @@ export interface LevelSums {
 export const noLevels = (): LevelSums => ({ count: 0, sum: 0, squares: 0 });
 
 /** Of larger tensors every n-th sample is looked at, so that about this many are: the mean is then known to 1/1000. */
-const samplesWanted = 200_000;
+const samplesWanted = 50_000;
 
 /** Adds the samples of a tensor whose white is `range`, or an even choice of them where there are many. */
 export function addLevels(into: LevelSums, samples: Float32Array, range: number): void {

@@ -36,8 +36,10 @@ export function closeMask(mask: Mask, radiusPixels: number): Mask {
   return erodeMask(dilateMask(mask, radiusPixels), radiusPixels);
 }
 
-function inverted(mask: Mask): Mask {
-  return { ...mask, data: mask.data.map((level) => 255 - level) };
+function inverted({ data, width, height }: Mask): Mask {
+  const levels = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i += 1) levels[i] = 255 - data[i]!;
+  return { data: levels, width, height };
 }
 
 /** Lines of `count` levels `step` apart, which begin `lineStep` apart. */

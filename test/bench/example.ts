@@ -5,9 +5,10 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import sharp from "sharp";
+import type { MemoryPicture } from "../measures/memory-picture.ts";
+import { psnr } from "../measures/psnr.ts";
+import { readPicture } from "../measures/read-picture.ts";
 import { openBenchStack, type BenchStack } from "./bench-stack.ts";
-import { psnr, type MemoryPicture } from "#agent/image/quality.ts";
 import { bicubic, lanczos3, resize, type Kernel } from "#agent/image/resample.ts";
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -15,15 +16,6 @@ const EXAMPLE = at("../../examples/portrait.jpg");
 const ORIGINAL = at("../../examples/portrait.original.png");
 const BETTER_MODELS = at("../../../shared/models");
 const BORDER_PX = 4;
-
-async function read(input: string | Buffer): Promise<MemoryPicture> {
-  const { data, info } = await sharp(input)
-    .removeAlpha()
-    .toColourspace("srgb")
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { data: new Uint8Array(data), width: info.width, height: info.height, channels: 3 };
-}
 
 function enlarged(
   picture: MemoryPicture,
@@ -42,7 +34,7 @@ function enlarged(
   };
 }
 
-const original = await read(ORIGINAL);
+const original = await readPicture(ORIGINAL);
 const size = { width: original.width, height: original.height };
 const score = (picture: MemoryPicture): number => {
   const same =
@@ -53,10 +45,10 @@ const score = (picture: MemoryPicture): number => {
 };
 const restored = async (stack: BenchStack, operations: Record<string, unknown>): Promise<number> => {
   const done = await stack.restore(readFileSync(EXAMPLE), { operations }, "image/jpeg");
-  return score(await read(await stack.download(done.output?.url ?? "")));
+  return score(await readPicture(await stack.download(done.output?.url ?? "")));
 };
 
-const input = await read(EXAMPLE);
+const input = await readPicture(EXAMPLE);
 const rows: [string, number][] = [
   ["the input, bicubic", score(enlarged(input, size, bicubic))],
   ["the input, Lanczos 3", score(enlarged(input, size, lanczos3))],

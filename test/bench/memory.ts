@@ -1,8 +1,9 @@
 /**
  * `npm run bench:memory`: how much memory a job takes in the whole system, by the size of the photograph. Jobs go the
- * real way (API, upload, quarantine, analyze, upscale ×2, finish, download) through the real processes; only the model
- * is a stand-in, as hungry as esrgan-thick and quick. Writes the curve to docs/memory.md and docs/memory.svg.
- * Keys of the last line: peak_mb_1mp, peak_mb_4mp, peak_mb_12mp, peak_mb_24mp. Linux only.
+ * real way (API, upload, quarantine, analyze, upscale, finish, download) through the real processes; only the model is
+ * a stand-in, as hungry as esrgan-thick and quick. Writes the curve to docs/memory.md and docs/memory.svg.
+ * Keys of the last line: peak_mb_1mp, peak_mb_4mp, peak_mb_12mp, peak_mb_24mp (×2), peak_mb_12mp_x4, peak_mb_100mp_x1
+ * (the larger of a baseline and a progressive JPEG), peak_mb_100mp_x1_444 (progressive, chroma not halved). Linux only.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -11,9 +12,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { createBenchClient, type BenchClient } from "./bench-client.ts";
 import { secondsOf } from "./bench-stack.ts";
-import { memoryPage, memoryPlot, type MemoryRow } from "./memory-page.ts";
+import { memoryPage, memoryPlot, jobName, type MemoryJob, type MemoryRow } from "./memory-page.ts";
+import { makeLargePhotograph } from "./memory-photograph.ts";
 import { startMemorySampler, type MemorySample, type MemorySampler } from "./memory-sampler.ts";
 import { makePhotograph, type Photograph } from "./photograph.ts";
 import { encodeStandIn } from "./stand-in-onnx.ts";
@@ -22,9 +25,21 @@ import type { Restoration } from "#functions/api/restoration-schema.ts";
 import { choosePlaces } from "#local/places.ts";
 import { prepareModels } from "#local/prepare-models.ts";
 
-const MEGAPIXELS = [1, 4, 12, 24] as const;
+const HELP = `Usage: npm run bench:memory -- [options]
+
+  --only KEY,…  these jobs alone, by their keys (12mp_x4, 100mp_x1, …); docs/ is then left as it is
+`;
+const JOBS: readonly MemoryJob[] = [
+  { key: "1mp", megapixels: 1, scale: 2 },
+  { key: "4mp", megapixels: 4, scale: 2 },
+  { key: "12mp", megapixels: 12, scale: 2 },
+  { key: "24mp", megapixels: 24, scale: 2 },
+  { key: "12mp_x4", megapixels: 12, scale: 4 },
+  { key: "100mp_x1", megapixels: 100, scale: 1, jpeg: "baseline" },
+  { key: "100mp_x1", megapixels: 100, scale: 1, jpeg: "progressive" },
+  { key: "100mp_x1_444", megapixels: 100, scale: 1, jpeg: "progressive 4:4:4" },
+];
 const SEED = 1;
-const SCALE = 2;
 /** After a job, until what it took has been given back. */
 const SETTLE_MS = 2_000;
 const STACK = fileURLToPath(new URL("./stand-in-stack.ts", import.meta.url));
@@ -34,22 +49,34 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Runs one job; what is held meanwhile is told apart by what the job was doing. */
 async function measure(
-  photo: Photograph,
+  job: MemoryJob,
   { client, sampler, doing }: { client: BenchClient; sampler: MemorySampler; doing: Doing },
 ): Promise<MemoryRow> {
+  const photo = await photographOf(job);
   doing.begin();
-  const done = await client.restore(photo.bytes, { operations: { upscale: SCALE } }, "image/jpeg");
+  const done = await client.restore(photo.bytes, { operations: { upscale: job.scale } }, "image/jpeg");
   doing.enter("download");
   await drain(done.output?.url ?? "");
   const stages = doing.end();
-  if (done.output?.width !== photo.width * SCALE) throw new Error(`a result of ${done.output?.width} pixels`);
+  if (done.output?.width !== photo.width * job.scale)
+    throw new Error(`a result of ${done.output?.width} pixels`);
   const [, peak] = [...stages].reduce((most, each) => (each[1].own > most[1].own ? each : most));
-  const { megapixels } = photo;
-  const row = { megapixels, seconds: secondsOf(done).wall, peak, stages };
+  const row = { job, seconds: secondsOf(done).wall, peak, stages };
   await sleep(SETTLE_MS);
   const idle = sampler.now();
   sampler.takePeak();
   return { ...row, idle };
+}
+
+async function photographOf({ megapixels, jpeg }: MemoryJob): Promise<Photograph> {
+  if (jpeg === undefined) return await makePhotograph(megapixels, SEED);
+  return await makeLargePhotograph({
+    megapixels,
+    seed: SEED,
+    isProgressive: jpeg !== "baseline",
+    isChromaHalved: jpeg !== "progressive 4:4:4",
+    scratch: work,
+  });
 }
 
 interface Doing {
@@ -98,11 +125,29 @@ function report(row: MemoryRow): void {
   const programs = ({ byProgram }: MemorySample): string =>
     [...byProgram].map(([name, own]) => `${name} ${mb(own)}`).join(", ");
   say(
-    `${String(row.megapixels).padStart(4)} ${mb(row.peak.own).padStart(22)} ${mb(row.peak.mapped).padStart(16)} ` +
+    `${jobName(row.job).padStart(20)} ${mb(row.peak.own).padStart(22)} ${mb(row.peak.mapped).padStart(16)} ` +
       `${mb(row.idle.own).padStart(14)} ${row.seconds.toFixed(1).padStart(8)}   ${stages}; at the peak: ` +
       `${programs(row.peak)}; afterwards: ${programs(row.idle)}`,
   );
 }
+
+/** The largest peak of the jobs of each key, in MB. */
+function figures(rows: readonly MemoryRow[]): Record<string, number> {
+  const peaks: Record<string, number> = {};
+  for (const { job, peak } of rows) {
+    const key = `peak_mb_${job.key}`;
+    peaks[key] = Math.max(peaks[key] ?? 0, Math.round(peak.own / 1e6));
+  }
+  return peaks;
+}
+
+const { values } = parseArgs({ options: { only: { type: "string" }, help: { type: "boolean" } } });
+if (values.help === true) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+const only = values.only?.split(",");
+const jobs = JOBS.filter(({ key }) => only?.includes(key) ?? true);
 
 const work = await mkdtemp(join(tmpdir(), "photokeep-memory-"));
 const data = join(work, "data");
@@ -110,8 +155,6 @@ const standIn = join(work, "model");
 await mkdir(standIn);
 await writeFile(join(standIn, STAND_IN_FILE), encodeStandIn());
 await prepareModels(choosePlaces({ data, models: "none", cwd: process.cwd() }), say);
-const photos: Photograph[] = [];
-for (const megapixels of MEGAPIXELS) photos.push(await makePhotograph(megapixels, SEED));
 const stack = fork(STACK, [data, standIn], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
 try {
   const [{ url }] = (await Promise.race([
@@ -126,23 +169,19 @@ try {
   });
   await sleep(SETTLE_MS);
   say(`idle at start: ${(sampler.now().own / 1e6).toFixed(0)} MB`);
-  say("  MP  peak anon+shared, MB  mapped file, MB  idle after, MB  seconds   MB by stage");
+  say("                 job  peak anon+shared, MB  mapped file, MB  idle after, MB  seconds   MB by stage");
   const rows: MemoryRow[] = [];
-  for (const photo of photos) {
-    const row = await measure(photo, { client, sampler, doing });
+  for (const job of jobs) {
+    const row = await measure(job, { client, sampler, doing });
     report(row);
     rows.push(row);
   }
   say(`bound from above, by the kernel's high-water marks of all: ${(sampler.bound() / 1e6).toFixed(0)} MB`);
-  await writeFile(join(DOCS, "memory.svg"), memoryPlot(rows));
-  await writeFile(join(DOCS, "memory.md"), memoryPage(rows, sampler.bound()));
-  say(
-    JSON.stringify(
-      Object.fromEntries(
-        rows.map(({ megapixels, peak }) => [`peak_mb_${megapixels}mp`, Math.round(peak.own / 1e6)]),
-      ),
-    ),
-  );
+  if (only === undefined) {
+    await writeFile(join(DOCS, "memory.svg"), memoryPlot(rows));
+    await writeFile(join(DOCS, "memory.md"), memoryPage(rows, sampler.bound()));
+  }
+  say(JSON.stringify(figures(rows)));
 } finally {
   if (stack.exitCode === null && stack.signalCode === null) {
     stack.kill("SIGTERM");

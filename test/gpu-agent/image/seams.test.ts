@@ -2,13 +2,14 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLog } from "#shared/log.ts";
-import { seamScore, type MemoryPicture } from "#agent/image/quality.ts";
 import type { RasterShape } from "#agent/image/raster-shape.ts";
 import { planTiles, seamLines, type TilePlan } from "#agent/image/tile.ts";
 import { runTiled } from "#agent/image/tiled.ts";
 import { createTileModel, planesOf } from "#agent/stages/tile-model.ts";
 import { openModelSource } from "#agent/worker/model-source.ts";
 import { openSession, type Session } from "#agent/worker/session.ts";
+import type { MemoryPicture } from "../../measures/memory-picture.ts";
+import { seamScore } from "../../measures/seam-score.ts";
 import { memorySink, memorySource, paint } from "./picture-fixture.ts";
 
 /** Tiles of the real model that comes with the installed packages, not of a stand-in. */

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { levelsProblem } from "#agent/image/levels.ts";
-import { seamScore } from "#agent/image/quality.ts";
 import type { RasterShape, Samples } from "#agent/image/raster-shape.ts";
 import { packPlanes, plainLayout, reflect, type PlaneLayout } from "#agent/image/tensor.ts";
 import { planTiles, seamLines, type TilePlan } from "#agent/image/tile.ts";
 import { ModelOutputError, runTiled, type TiledPass } from "#agent/image/tiled.ts";
+import { seamScore } from "../../measures/seam-score.ts";
 import { memorySink, memorySource, noise, paint, sameSamples } from "./picture-fixture.ts";
 import { enlargingModel, identityModel } from "./stand-in-model.ts";
 
