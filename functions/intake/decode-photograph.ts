@@ -1,51 +1,62 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import sharp, { type Metadata, type Sharp } from "sharp";
-import { alphaName, imageName } from "./decoder-protocol.ts";
-import type { Decoded, DecodeRequest, DecoderMessage, Refused, Remark } from "./decoder-protocol.ts";
+import type { Metadata, Sharp } from "sharp";
+import { bleedColours } from "./alpha-bleed.ts";
+import { alphaName, imageName, unpackedName } from "./decoder-protocol.ts";
+import type { Decoded, DecodeRequest, DecoderMessage, Refused } from "./decoder-protocol.ts";
+import { grayToSrgb, mapSamples } from "./gray-profile.ts";
 import { estimateJpegQuality, jpegHeadBytes } from "./jpeg-quality.ts";
+import {
+  has16Bits,
+  hasProfile,
+  missingShareMax,
+  openPhotograph,
+  openSource,
+  Refusal,
+  type Admit,
+  type PhotographSource,
+} from "./photograph-source.ts";
 import { flatShareAtEnd, isFull } from "./plain-raster.ts";
 
-/** Four colours and alpha: with more channels it is no photograph. */
-const channelsMax = 5;
 const detailsCharactersMax = 2_000;
-/** A file that breaks off earlier than this leaves no photograph. */
-const missingShareMax = 0.95;
 
 /**
  * Decodes the first picture of a file to uncompressed TIFF: upright, sRGB, three channels of 8 or 16 bits as the file
- * has them, without metadata; alpha apart, and only where something is transparent. A file that breaks off is decoded as
- * far as it goes. Runs in the quarantined process only; whatever goes wrong is an answer.
+ * has them, without metadata. Alpha goes apart, and only where something is transparent; what is invisible takes the
+ * colours of what is beside it. A file that breaks off is decoded as far as it goes. Runs in the quarantined process
+ * only; whatever goes wrong is an answer.
  */
 export async function decodePhotograph(
   request: DecodeRequest,
   say: (message: DecoderMessage) => Promise<void>,
 ): Promise<Decoded | Refused> {
   let size = {};
-  try {
-    // The limit is checked below, on the same numbers: here it would only blur the answer.
-    const header = await openPhotograph(request, { pixelsMax: false, failOn: "none" }).metadata();
-    const { width, height } = header.autoOrient;
+  const admit: Admit = async ({ width, height }) => {
     size = { width, height };
-    if (width * height > request.pixelsMax) return { kind: "refused", because: "too_large", ...size };
-    if (!isPhotographic(header)) return { kind: "refused", because: "unsupported", ...size };
+    if (width * height > request.pixelsMax) throw new Refusal("too_large");
     await say({ kind: "opened", width, height });
-    return await decode(request, header);
+  };
+  try {
+    return await decode(request, await openSource(request, admit));
   } catch (error) {
     return { ...refusalFor(error), ...size };
+  } finally {
+    await rm(join(request.outDir, unpackedName), { force: true });
   }
 }
 
-async function decode(request: DecodeRequest, header: Metadata): Promise<Decoded | Refused> {
+async function decode(request: DecodeRequest, source: PhotographSource): Promise<Decoded | Refused> {
+  const { header, remarks, credits } = source;
   const { width, height } = header.autoOrient;
   const bits = has16Bits(header) ? 16 : 8;
   const image = { path: join(request.outDir, imageName), width, height, channels: 3, bits } as const;
   const alpha = { ...image, path: join(request.outDir, alphaName), channels: 1 } as const;
-  const remarks = remarksOn(header);
 
   const write = async (failOn: "error" | "none") => {
-    const file = openPhotograph(request, { pixelsMax: request.pixelsMax, failOn });
+    const file = openPhotograph(source.path, { pixelsMax: request.pixelsMax, failOn });
     await toSrgb(file.clone(), header).tiff({ compression: "none" }).toFile(image.path);
+    const table = deepGrayTable(header);
+    if (table !== undefined) await mapSamples(image, table);
     if (!header.hasAlpha) return false;
     const space = bits === 16 ? "grey16" : "b-w";
     await file
@@ -54,9 +65,12 @@ async function decode(request: DecodeRequest, header: Metadata): Promise<Decoded
       .toColourspace(space)
       .tiff({ compression: "none" })
       .toFile(alpha.path);
-    if (!(await isFull(alpha))) return true;
-    await rm(alpha.path);
-    return false;
+    if (await isFull(alpha)) {
+      await rm(alpha.path);
+      return false;
+    }
+    await bleedColours(image, alpha);
+    return true;
   };
   let hasAlpha: boolean;
   try {
@@ -80,23 +94,9 @@ async function decode(request: DecodeRequest, header: Metadata): Promise<Decoded
     isGray: header.space === "b-w" || header.space === "grey16",
     hasAlpha,
     ...(jpegQuality === undefined ? {} : { jpegQuality }),
+    ...(credits === undefined ? {} : { credits }),
     remarks,
   };
-}
-
-function openPhotograph(
-  request: DecodeRequest,
-  options: { pixelsMax: number | false; failOn: "error" | "none" },
-): Sharp {
-  return sharp(request.path, {
-    autoOrient: true,
-    sequentialRead: true,
-    pages: 1,
-    limitInputPixels: options.pixelsMax,
-    limitInputChannels: channelsMax,
-    unlimited: false,
-    failOn: options.failOn,
-  });
 }
 
 /**
@@ -107,48 +107,28 @@ function toSrgb(file: Sharp, header: Metadata): Sharp {
   const rgb = file.removeAlpha();
   if (!has16Bits(header)) return rgb.toColourspace("srgb");
   const deep = rgb.toColourspace("rgb16");
-  const isConverted = header.space === "rgb16" && isRgbProfile(header.icc);
+  const isConverted = header.space === "rgb16" && hasProfile(header.icc, "RGB ");
   return isConverted ? deep.withIccProfile("srgb", { attach: false }) : deep;
 }
 
-/** 8 or 16 bits a channel, or a colour space that is always stored in other numbers. Not 1-bit masks of 32-bit maps. */
-function isPhotographic(header: Metadata): boolean {
-  return header.depth === "uchar" || header.depth === "ushort" || /^(lab|labs|scrgb)$/.test(header.space);
+/** What libvips leaves undone: gray of 16 bits with a profile. */
+function deepGrayTable({ space, icc }: Metadata): Uint16Array | undefined {
+  return space === "grey16" && hasProfile(icc, "GRAY") ? grayToSrgb(icc) : undefined;
 }
 
-function has16Bits(header: Metadata): boolean {
-  return header.space === "rgb16" || header.space === "grey16";
-}
-
-function remarksOn(header: Metadata): Remark[] {
-  const remarks: Remark[] = [];
-  if ((header.pages ?? 1) > 1) remarks.push({ kind: "frames", count: header.pages! });
-  if (header.space === "cmyk") remarks.push({ kind: "converted", from: "cmyk" });
-  else if (isRgbProfile(header.icc) && !isSrgbProfile(header.icc))
-    remarks.push({ kind: "converted", from: "profile" });
-  return remarks;
-}
-
-/** By the profile's header (ICC.1:2022, 7.2): signature at 36, colour space of the data at 16. */
-function isRgbProfile(icc: Buffer | undefined): icc is Buffer {
-  return icc?.toString("latin1", 36, 40) === "acsp" && icc.toString("latin1", 16, 20) === "RGB ";
-}
-
-/** Descriptions are Latin or UTF-16; without the zeros both read alike. */
-function isSrgbProfile(icc: Buffer): boolean {
-  return icc.toString("latin1").replaceAll("\0", "").includes("sRGB");
-}
-
-/** libvips has no error codes: its words are all there is. */
+/** libvips has no error codes: its words are all there is. libheif's are treated alike. */
 function refusalFor(error: unknown): Refused {
+  if (error instanceof Refusal) return { kind: "refused", because: error.because };
   const details = String(error instanceof Error ? error.message : error).slice(0, detailsCharactersMax);
   const is = (words: RegExp) => words.test(details);
   if (is(/no space left|disk quota|file too large/i))
     return { kind: "refused", because: "disk_full", details };
-  if (is(/out of memory|memory allocation|unable to allocate|cannot allocate/i))
+  // libheif, of a coded picture that is larger than the container says.
+  if (is(/exceeds the maximum image size/)) return { kind: "refused", because: "broken", details };
+  if (is(/out of memory|memory allocation|unable to allocate|cannot allocate|cannot enlarge memory|OOM/i))
     return { kind: "refused", because: "memory", details };
-  if (is(/pixel limit/i)) return { kind: "refused", because: "too_large", details };
-  if (is(/channel limit|unsupported codec|decoder plugin/i))
+  if (is(/pixel limit|security limit/i)) return { kind: "refused", because: "too_large", details };
+  if (is(/channel limit|unsupported (codec|feature)|decoder plugin/i))
     return { kind: "refused", because: "unsupported", details };
   return { kind: "refused", because: "broken", details };
 }

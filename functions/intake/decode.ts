@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import { invariant } from "#shared/domain/fault.ts";
 import { INPUT_PIXELS_MAX, UPLOAD_BYTES_MAX } from "#shared/domain/limits.ts";
-import { alphaName, imageName, type Decoded } from "./decoder-protocol.ts";
+import { alphaName, imageName, unpackedName, type Decoded } from "./decoder-protocol.ts";
 import { decoderLimits, decoderProgram, startDecoder } from "./decoder-process.ts";
 import type { DecoderLimits, DecoderProcess } from "./decoder-process.ts";
 import { decoderCrashed, refusal, warning } from "./intake-words.ts";
@@ -48,13 +48,19 @@ export type DecodedPhotograph = {
 /** The place where hostile bytes are decoded: processes that can be killed, one for each photograph. */
 export type Quarantine = AsyncDisposable & {
   /**
-   * Decodes and normalises one upload into `outDir`, a folder that exists and belongs to this call.
+   * Decodes and normalises one upload into `outDir`, a folder that exists and belongs to this call. `keepsCredits` (no by
+   * default): measure who made the photograph, and when, as well.
    *
    * @throws Fault (input) `file_unreadable`, `file_too_large`, `image_empty`, `image_unrecognized`, `image_unsupported`,
    *   `image_truncated`, `image_broken`, `image_too_large`, `image_too_heavy`, `decoder_crashed`, `decoder_timeout`;
    *   (busy) `disk_full`, `decoder_unavailable`, `intake_busy`. The reason of the signal when aborted.
    */
-  decode(ask: { path: string; outDir: string; signal?: AbortSignal }): Promise<DecodedPhotograph>;
+  decode(ask: {
+    path: string;
+    outDir: string;
+    keepsCredits?: boolean;
+    signal?: AbortSignal;
+  }): Promise<DecodedPhotograph>;
 };
 
 /**
@@ -91,18 +97,25 @@ export function createQuarantine(
   };
 
   return {
-    async decode({ path, outDir, signal }) {
+    async decode({ path, outDir, keepsCredits = false, signal }) {
       const upload = await inspectUpload(path, limits.bytesMax);
       const outputs = { image: join(outDir, imageName), alpha: join(outDir, alphaName) };
+      const leavings = [...Object.values(outputs), join(outDir, unpackedName)];
       try {
         return await turnstile.pass(async () => {
-          const request = { path: resolve(path), outDir: resolve(outDir), pixelsMax: limits.pixelsMax };
+          const request = {
+            path: resolve(path),
+            format: upload.format,
+            outDir: resolve(outDir),
+            pixelsMax: limits.pixelsMax,
+            keepsCredits,
+          };
           const answer = await take().ask(request, signal);
           if (answer.kind === "refused") throw refusal(answer, { ...upload, pixelsMax: limits.pixelsMax });
           return await collect(answer, { upload, outputs });
         }, signal);
       } catch (error) {
-        await Promise.all(Object.values(outputs).map((output) => rm(output, { force: true })));
+        await Promise.all(leavings.map((output) => rm(output, { force: true })));
         throw error;
       } finally {
         refillLater();
@@ -121,7 +134,7 @@ async function collect(
   files: { upload: UploadFile; outputs: { image: string; alpha: string } },
 ): Promise<DecodedPhotograph> {
   const { upload, outputs } = files;
-  const { width, height, bits, isGray, hasAlpha, jpegQuality } = answer;
+  const { width, height, bits, isGray, hasAlpha, jpegQuality, credits } = answer;
   const measures: IntakeMeasures = {
     width,
     height,
@@ -130,6 +143,7 @@ async function collect(
     hasAlpha,
     isGray,
     ...(jpegQuality === undefined ? {} : { jpegQuality }),
+    ...(credits === undefined ? {} : { credits }),
     bytes: upload.bytes,
     sha256: (await hashed(upload.path, upload.bytes)).sha256,
     warnings: answer.remarks.map((remark) => warning(remark, upload)),

@@ -1,16 +1,29 @@
 import { z } from "zod";
+import type { ImageFormat } from "./sniff.ts";
+import { Credits } from "#shared/domain/analysis.ts";
 
 /**
  * What the decoder process and its parent say to each other. The child handles hostile bytes and may be taken over by
- * them: the parent checks every message, and no word of the child reaches a user, only these facts.
+ * them: the parent checks every message, and no word of the child reaches a user, only these facts; but for the credits,
+ * which are the user's own words, and bounded.
  */
 
 /** Parent to child, once: the photograph to decode. */
-export type DecodeRequest = { path: string; outDir: string; pixelsMax: number };
+export type DecodeRequest = {
+  path: string;
+  /** What its first bytes say; no other loader is let at it. */
+  format: ImageFormat;
+  outDir: string;
+  pixelsMax: number;
+  /** Read who made the photograph, and when. */
+  keepsCredits: boolean;
+};
 
 /** The names of what the child leaves in `outDir`. */
 export const imageName = "image.tiff";
 export const alphaName = "alpha.tiff";
+/** What libvips cannot read, unpacked; gone when the child has answered. */
+export const unpackedName = "unpacked.tiff";
 
 const side = z.int().min(1).max(4_294_967_295);
 
@@ -36,6 +49,7 @@ export const DecoderMessage = z.discriminatedUnion("kind", [
     isGray: z.boolean(),
     hasAlpha: z.boolean(),
     jpegQuality: z.number().min(1).max(100).optional(),
+    credits: Credits.optional(),
     remarks: z.array(Remark).max(5),
   }),
   z.strictObject({

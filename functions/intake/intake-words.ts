@@ -8,13 +8,15 @@ type Context = { isCutShort: boolean; pixelsMax: number };
 export function refusal(refused: Refused, context: Context): Fault {
   const extra = { details: refused.details };
   const input = (code: string, message: string) => new Fault("input", code, message, extra);
+  const truncated = () =>
+    input(
+      "image_truncated",
+      "The file is cut short and nothing in it can be shown. Send the whole file again.",
+    );
   switch (refused.because) {
     case "broken":
       return context.isCutShort
-        ? input(
-            "image_truncated",
-            "The file is cut short and nothing in it can be shown. Send the whole file again.",
-          )
+        ? truncated()
         : input(
             "image_broken",
             "The file is damaged and nothing in it can be shown. Send another copy of it.",
@@ -28,6 +30,8 @@ export function refusal(refused: Refused, context: Context): Fault {
       );
     }
     case "unsupported":
+      // Of a file without its end nobody can say what kind it is.
+      if (context.isCutShort) return truncated();
       return input(
         "image_unsupported",
         "This kind of image is not read here. Save it as a JPEG, or as a PNG or TIFF of 8 or 16 bits, and send that.",

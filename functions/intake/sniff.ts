@@ -1,5 +1,5 @@
 /** The formats that are restored. */
-export type ImageFormat = "jpeg" | "png" | "webp" | "tiff" | "gif" | "avif";
+export type ImageFormat = "jpeg" | "png" | "webp" | "tiff" | "gif" | "avif" | "heic" | "bmp";
 
 /** What the first bytes of a file say: a format that is read, or one that is known and not read. */
 export type Sniffed = { format: ImageFormat } | { foreign: string; isPhotograph: boolean };
@@ -23,7 +23,6 @@ const formats: readonly { format: ImageFormat; signature: Signature }[] = [
 const foreignPhotographs: readonly { name: string; signature: Signature }[] = [
   // A Canon raw file also begins like a TIFF: it must be looked for first.
   { name: "a Canon raw file", signature: text("CR\u0002", 8) },
-  { name: "a BMP picture", signature: text("BM") },
   { name: "a Photoshop document", signature: text("8BPS") },
   { name: "a JPEG XL picture", signature: { bytes: [0xff, 0x0a] } },
   { name: "a JPEG XL picture", signature: text("JXL ", 4) },
@@ -54,6 +53,8 @@ export function sniff(head: Uint8Array): Sniffed | undefined {
   if (photograph !== undefined) return { foreign: photograph.name, isPhotograph: true };
   const known = formats.find(({ signature }) => has(head, signature));
   if (known !== undefined) return { format: known.format };
+  // Two letters are little: the size of the header behind them is below 256, and no text.
+  if (has(head, text("BM")) && has(head, text("\0\0\0", 15))) return { format: "bmp" };
   if (has(head, text("RIFF")) && has(head, text("WEBP", 8))) return { format: "webp" };
   if (has(head, text("ftyp", 4))) return sniffBrand(head);
   const file = foreignFiles.find(({ signature }) => has(head, signature));
@@ -70,7 +71,7 @@ function sniffBrand(head: Uint8Array): Sniffed {
   }
   if (brands.includes("avif") || brands.includes("avis")) return { format: "avif" };
   if (brands.some((brand) => /^(hei[cxms]|hev[cxms]|mif1|msf1)$/.test(brand))) {
-    return { foreign: "a HEIC photograph", isPhotograph: true };
+    return { format: "heic" };
   }
   if (brands[0] === "crx ") return { foreign: "a Canon raw file", isPhotograph: true };
   return { foreign: "a video", isPhotograph: false };

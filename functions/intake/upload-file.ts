@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { Fault } from "#shared/domain/fault.ts";
 import { sniff, sniffBytes, type ImageFormat } from "./sniff.ts";
 
@@ -13,6 +13,7 @@ export type UploadFile = {
 
 /** Ends are looked for within so many last bytes: cameras and editors append things. */
 const tailBytes = 64 * 1024;
+const boxesMax = 64;
 
 /**
  * Looks at the two ends of an upload. The bytes decide what it is, never its name.
@@ -37,7 +38,11 @@ export async function inspectUpload(path: string, bytesMax: number): Promise<Upl
   const head = await readAt(file, 0, sniffBytes);
   const tail = await readAt(file, Math.max(0, stat.size - tailBytes), tailBytes);
   const format = recognised(head);
-  return { path, bytes: stat.size, format, isCutShort: isCutShort({ format, head, tail, bytes: stat.size }) };
+  const isCut =
+    format === "heic" || format === "avif"
+      ? await hasLostBox(file, stat.size)
+      : isCutShort({ format, head, tail, bytes: stat.size });
+  return { path, bytes: stat.size, format, isCutShort: isCut };
 }
 
 function recognised(head: Uint8Array): ImageFormat {
@@ -49,11 +54,20 @@ function recognised(head: Uint8Array): ImageFormat {
   }
   const what =
     sniffed === undefined ? "This is no image in a format that is known here" : `This is ${sniffed.foreign}`;
-  throw new Fault("input", "image_unrecognized", `${what}. Send a JPEG, PNG, TIFF, WebP, AVIF or GIF.`);
+  throw new Fault(
+    "input",
+    "image_unrecognized",
+    `${what}. Send a JPEG, HEIC, PNG, TIFF, WebP, AVIF, GIF or BMP.`,
+  );
 }
 
 /** Whether the end that the format promises is missing. Where it promises none, false. */
-function isCutShort(file: { format: ImageFormat; head: Buffer; tail: Buffer; bytes: number }): boolean {
+function isCutShort(file: {
+  format: Exclude<ImageFormat, "avif" | "heic">;
+  head: Buffer;
+  tail: Buffer;
+  bytes: number;
+}): boolean {
   const { format, head, tail, bytes } = file;
   switch (format) {
     case "jpeg":
@@ -66,9 +80,26 @@ function isCutShort(file: { format: ImageFormat; head: Buffer; tail: Buffer; byt
       return head.length < 8 || head.readUInt32LE(4) + 8 > bytes;
     case "tiff":
       return firstDirectory(head) >= bytes;
-    case "avif":
-      return false;
+    case "bmp":
+      return head.length < 6 || head.readUInt32LE(2) > bytes;
   }
+}
+
+/** Whether a box of the outermost level ends behind the file (ISO/IEC 14496-12, 4.2). */
+async function hasLostBox(file: FileHandle, bytes: number): Promise<boolean> {
+  let at = 0;
+  for (let box = 0; box < boxesMax && at < bytes; box += 1) {
+    const head = await readAt(file, at, 16);
+    if (head.length < 8) return true;
+    const size = head.readUInt32BE(0);
+    // 0: to the end of the file; 1: the size follows in 64 bits.
+    if (size === 0) return false;
+    if (size === 1 && head.length < 16) return true;
+    const length = size === 1 ? Number(head.readBigUInt64BE(8)) : size;
+    if (length < 8) return false;
+    at += length;
+  }
+  return at > bytes;
 }
 
 /** The offset of the first directory: at the end of the file, as most programs write it. */
@@ -80,13 +111,7 @@ function firstDirectory(head: Buffer): number {
   return isLittle ? head.readUInt32LE(4) : head.readUInt32BE(4);
 }
 
-async function readAt(
-  file: {
-    read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  },
-  position: number,
-  length: number,
-): Promise<Buffer> {
+async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   const { bytesRead } = await file.read(buffer, 0, length, position);
   return buffer.subarray(0, bytesRead);

@@ -1,5 +1,19 @@
 import { z } from "zod";
 
+const words = z.string().min(1).max(200);
+
+/** Who made a photograph and when, by its own metadata: what may be kept when the customer asks for it. */
+export const Credits = z.strictObject({
+  author: words.optional(),
+  copyright: words.optional(),
+  /** ISO 8601: a date, or a date and time, with an offset where it is known. */
+  takenAt: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)?)?$/)
+    .optional(),
+});
+export type Credits = z.infer<typeof Credits>;
+
 /**
  * What intake measures on the uploaded bytes before any model sees them. Everything that is lost by normalising
  * (original format, JPEG quality, bit depth, profile) is kept here.
@@ -8,7 +22,7 @@ export const IntakeMeasures = z.object({
   /** Upright size (EXIF orientation applied), pixels. */
   width: z.int().positive(),
   height: z.int().positive(),
-  format: z.enum(["jpeg", "png", "webp", "tiff", "gif", "avif"]),
+  format: z.enum(["jpeg", "png", "webp", "tiff", "gif", "avif", "heic", "bmp"]),
   /** Bits per channel of the upload and of the normalised raster. */
   bits: z.union([z.literal(8), z.literal(16)]),
   hasAlpha: z.boolean(),
@@ -16,6 +30,8 @@ export const IntakeMeasures = z.object({
   isGray: z.boolean(),
   /** 1–100, estimated from the quantisation tables; absent for other formats. */
   jpegQuality: z.number().min(1).max(100).optional(),
+  /** Only where they are to be kept. */
+  credits: Credits.optional(),
   /** Size and SHA-256 (hex) of the uploaded bytes. */
   bytes: z.int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createQuarantine, type DecodedPhotograph, type Quarantine } from "#functions/intake/decode.ts";
+import { withSegment } from "../../corpus/jpeg-segment.ts";
+import type { DecodedPhotograph } from "#functions/intake/decode.ts";
 import { IntakeMeasures } from "#shared/domain/analysis.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import {
@@ -19,48 +19,20 @@ import {
   quarters,
   strangers,
 } from "./bad-input.ts";
+import { createIntakeFixture, samplesOf, type IntakeFixture } from "./intake-fixture.ts";
 
-let folder: string;
-let quarantine: Quarantine;
-let uploads = 0;
+let fixture: IntakeFixture;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "intake-"));
-  quarantine = createQuarantine({ spare: 1 });
+  fixture = await createIntakeFixture();
 });
 
 afterAll(async () => {
-  await quarantine[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await fixture[Symbol.asyncDispose]();
 });
 
-/** Writes the bytes as an upload of that name and decodes it into a folder of its own. */
-async function intake(
-  bytes: Uint8Array,
-  name = "upload.jpg",
-): Promise<DecodedPhotograph & { outDir: string }> {
-  const outDir = join(folder, String(uploads++));
-  await mkdir(outDir);
-  const path = join(outDir, name);
-  await writeFile(path, bytes);
-  return { ...(await quarantine.decode({ path, outDir })), outDir };
-}
-
-/** The fault with which an upload is refused. Nothing of it may be left behind. */
-async function refused(bytes: Uint8Array, name = "upload.jpg"): Promise<Fault> {
-  const fault = await intake(bytes, name).catch((error: unknown) => error);
-  expect(fault).toBeInstanceOf(Fault);
-  expect(await readdir(join(folder, String(uploads - 1)))).toEqual([name]);
-  return fault as Fault;
-}
-
-/** The samples of a plain TIFF: one block from byte 8, in the order of this machine. */
-async function samplesOf(file: { path: string }, count: number, bits: 8 | 16): Promise<Uint16Array> {
-  const bytes = await readFile(file.path);
-  expect(bytes.subarray(0, 4).toString("latin1")).toBe("II*\0");
-  const block = Uint8Array.from(bytes.subarray(8, 8 + (count * bits) / 8));
-  return bits === 8 ? Uint16Array.from(block) : new Uint16Array(block.buffer);
-}
+const intake: IntakeFixture["intake"] = (bytes, name) => fixture.intake(bytes, name);
+const refused: IntakeFixture["refused"] = (bytes, name) => fixture.refused(bytes, name);
 
 const quality90 = { quality: 90, chromaSubsampling: "4:4:4" };
 
@@ -135,10 +107,49 @@ test("all eight EXIF orientations come out upright, once", async () => {
   }
 });
 
+test("an orientation is applied once in every format that carries one", async () => {
+  for (const format of ["jpeg", "tiff", "webp", "avif"] as const) {
+    const stored = painted(64, 96).withMetadata({ orientation: 6 });
+    const bytes = await stored.toFormat(format, { quality: 100, chromaSubsampling: "4:4:4" }).toBuffer();
+    const { measures, image } = await intake(bytes);
+    expect(measures).toMatchObject({ width: 96, height: 64 });
+    const samples = await samplesOf(image, 96 * 64 * 3, 8);
+    // A quarter turn with the clock: what was stored at the lower left is at the upper left.
+    const corner = [...samples.subarray((8 * 96 + 8) * 3, (8 * 96 + 8) * 3 + 3)];
+    const distance = Math.hypot(...corner.map((level, at) => level - quarters[2]![at]!));
+    expect(distance, format).toBeLessThan(40);
+  }
+});
+
+test("of two pictures in one JPEG file, as cameras with two lenses write them, the first is taken", async () => {
+  const first = withSegment(
+    await painted(48, 32).jpeg().toBuffer(),
+    0xe2,
+    Buffer.from("MPF\0II*\0", "latin1"),
+  );
+  const second = await painted(96, 64).jpeg().toBuffer();
+  const { measures } = await intake(Buffer.concat([first, second]), "DSC_0001.MPO");
+  expect(measures).toMatchObject({ width: 48, height: 32, format: "jpeg", warnings: [] });
+});
+
+test("sixteen bits of a TIFF come through to the last digit", async () => {
+  const samples = deepSamples(20, 10).filter((_, at) => at % 4 !== 3);
+  const raw = { width: 20, height: 10, channels: 3 } as const;
+  for (const compression of ["none", "lzw", "deflate"] as const) {
+    const file = sharp(samples, { raw }).toColourspace("rgb16").tiff({ compression });
+    const { measures, image } = await intake(await file.toBuffer());
+    expect(measures).toMatchObject({ bits: 16, hasAlpha: false });
+    expect(await samplesOf(image, 600, 16)).toEqual(samples);
+  }
+});
+
 test("sixteen bits and alpha come through to the last digit, alpha apart", async () => {
   const { measures, image, alpha } = await intake(deepPng(20, 10), "deep.png");
   expect(measures).toMatchObject({ bits: 16, hasAlpha: true, width: 20, height: 10 });
   const truth = deepSamples(20, 10);
+  // What does not show takes the colour of its neighbour.
+  for (let pixel = 0; pixel < truth.length; pixel += 4)
+    if (truth[pixel + 3] === 0) truth.copyWithin(pixel, pixel + 4, pixel + 7);
   expect(await samplesOf(image, 600, 16)).toEqual(truth.filter((_, at) => at % 4 !== 3));
   expect(await samplesOf(alpha!, 200, 16)).toEqual(truth.filter((_, at) => at % 4 === 3));
 });
@@ -255,6 +266,7 @@ test("a file cut before its first pixel is refused as cut short", async () => {
 
 test("an empty file, a folder and a missing file are refused in their own words", async () => {
   expect(await refused(Buffer.alloc(0))).toMatchObject({ kind: "input", code: "image_empty" });
+  const { folder, quarantine } = fixture;
   const decode = (path: string) => quarantine.decode({ path, outDir: folder });
   await expect(decode(folder)).rejects.toMatchObject({ kind: "input", code: "file_unreadable" });
   await expect(decode(join(folder, "none.jpg"))).rejects.toMatchObject({
@@ -313,6 +325,7 @@ test("random damage ends in a picture or in a fault that may be read, never in a
 test.skipIf(process.platform !== "linux")(
   "a full disk is nobody's fault: the photograph is tried again",
   async () => {
+    const { folder, quarantine } = fixture;
     const outDir = join(folder, "full");
     await mkdir(outDir);
     await writeFile(join(outDir, "upload"), await painted().png().toBuffer());
