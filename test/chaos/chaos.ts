@@ -81,7 +81,9 @@ async function main(): Promise<void> {
         const isWhole = status === "succeeded" && (await customer.hasResult(restoration));
         if (!isWhole) lost += 1;
         states.set(id, status);
-        say(`${states.size} of ${jobs} ended: ${id} ${status} ${error?.code ?? ""}${isWhole ? "" : ", LOST"}`);
+        say(
+          `${states.size} of ${jobs} ended: ${id} ${status} ${error?.code ?? ""}${isWhole ? "" : ", LOST"}`,
+        );
       } catch (error) {
         lost += 1;
         say(`photograph ${n}: LOST, ${String(error)}`);
