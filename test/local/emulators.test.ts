@@ -55,16 +55,16 @@ test("what start prints sets exactly these variables in a shell, whatever their 
 
 test("installations lie in the cache folder, and another state folder shares them", () => {
   const env = { XDG_CACHE_HOME: "/cache" };
-  expect(emulatorPlaces({ cwd: "/work" }, env)).toEqual({
+  expect(emulatorPlaces({ cwd: "/here" }, env)).toEqual({
     programs: "/cache/photokeep/emulators",
     state: "/cache/photokeep/emulators/state",
   });
-  expect(emulatorPlaces({ cwd: "/work", state: "run" }, env)).toEqual({
+  expect(emulatorPlaces({ cwd: "/here", state: "run" }, env)).toEqual({
     programs: "/cache/photokeep/emulators",
-    state: "/work/run",
+    state: "/here/run",
   });
-  expect(emulatorPlaces({ cwd: "/work", dir: "../mine" }, env).programs).toBe("/mine");
-  expect(emulatorPlaces({ cwd: "/work" }, { XDG_CACHE_HOME: "" }).programs).toMatch(
+  expect(emulatorPlaces({ cwd: "/here", dir: "../mine" }, env).programs).toBe("/mine");
+  expect(emulatorPlaces({ cwd: "/here" }, { XDG_CACHE_HOME: "" }).programs).toMatch(
     /\.cache\/photokeep\/emulators$/,
   );
 });
