@@ -50,8 +50,10 @@ export function levelsOf({ count, sum, squares }: LevelSums): Levels {
  * Why a model's output cannot be a restored version of its input, or nothing when it can: a picture with contrast
  * (deviation above 2/255) that came out flat (under a tenth of it), or brightness moved by more than 0.15. Reduced
  * precision fails in just these ways (GFPGAN in fp16 answers flat gray, GPEN-1024 black).
+ * @param sigma of the noise that the model was to remove, 0..1: what is no more than that may come out flat.
  */
-export function levelsProblem({ input, output }: ModelLevels): "flat" | "shifted" | undefined {
-  if (input.deviation > 2 / 255 && output.deviation < 0.1 * input.deviation) return "flat";
+export function levelsProblem({ input, output }: ModelLevels, sigma = 0): "flat" | "shifted" | undefined {
+  const contrast = Math.sqrt(Math.max(0, input.deviation ** 2 - sigma ** 2));
+  if (contrast > 2 / 255 && output.deviation < 0.1 * contrast) return "flat";
   return Math.abs(output.mean - input.mean) > 0.15 ? "shifted" : undefined;
 }

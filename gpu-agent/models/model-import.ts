@@ -45,7 +45,7 @@ export async function findImportable(
 
 /** The name under which the publisher of a model without a digest offers it. */
 function isNamed({ sha256, source }: ModelEntry, fileName: string): boolean {
-  if (sha256 !== undefined || source.kind === "npm") return false;
+  if (sha256 !== undefined || source.kind === "npm" || source.kind === "built-in") return false;
   return (
     fileName === (source.kind === "file" ? source.fileName : posix.basename(new URL(source.url).pathname))
   );

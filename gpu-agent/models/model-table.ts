@@ -1,4 +1,4 @@
-import { CATALOGUE } from "#shared/domain/catalogue.ts";
+import { CATALOGUE, isBuiltIn } from "#shared/domain/catalogue.ts";
 import type { LicenceClass, ModelEntry, ModelTask } from "#shared/domain/model.ts";
 import { howToGet } from "./model-faults.ts";
 import type { ModelHere } from "./model-store.ts";
@@ -11,9 +11,9 @@ export type ModelRow = {
   readonly licenceName: string;
   /** Absent where nobody has said. */
   readonly bytes?: number;
-  readonly state: "prepared" | "here" | "missing";
+  readonly state: "prepared" | "here" | "missing" | "built in";
   readonly title: string;
-  /** The command that brings it here; empty when it is here. */
+  /** The command that brings it here; empty when it is here or built in. */
   readonly get: string;
 };
 
@@ -25,17 +25,22 @@ export function modelRows(here: readonly ModelHere[]): ModelRow[] {
 
 function modelRow(entry: ModelEntry, here: ModelHere | undefined): ModelRow {
   const bytes = here?.bytes ?? entry.bytes;
-  const present = here?.prepared === true ? "prepared" : "here";
   return {
     id: entry.id,
     task: entry.task,
     licence: entry.licence.class,
     licenceName: entry.licence.name,
     ...(bytes === undefined ? {} : { bytes }),
-    state: here === undefined ? "missing" : present,
+    state: stateOf(entry, here),
     title: entry.title,
     get: here === undefined ? howToGet(entry) : "",
   };
+}
+
+function stateOf(entry: ModelEntry, here: ModelHere | undefined): ModelRow["state"] {
+  if (isBuiltIn(entry)) return "built in";
+  if (here === undefined) return "missing";
+  return here.prepared ? "prepared" : "here";
 }
 
 /** The rows as text, columns aligned. */
@@ -45,7 +50,7 @@ export function formatRows(rows: readonly ModelRow[]): string {
     row.id,
     row.task,
     row.licence,
-    formatBytes(row.bytes),
+    row.state === "built in" ? "-" : formatBytes(row.bytes),
     row.state,
     row.get,
   ]);

@@ -8,6 +8,8 @@ import type { FeedTensor, Model } from "./stage.ts";
 export interface ModelConditions {
   /** Noise level (standard deviation), 0..1. */
   readonly sigma?: number;
+  /** Of the JPEG file, 1–100 on the scale of the IJG library. */
+  readonly quality?: number;
 }
 
 interface Size {
@@ -58,10 +60,11 @@ export function createTileModel(model: Model, conditions: ModelConditions): Tile
   };
 }
 
-function extraFeeds({ entry }: Model, { sigma }: ModelConditions): Record<string, FeedTensor> {
+function extraFeeds({ entry }: Model, { sigma, quality }: ModelConditions): Record<string, FeedTensor> {
   const feeds: Record<string, FeedTensor> = {};
   for (const { name, type, shape, meaning } of entry.tensors.extra ?? []) {
-    if (meaning !== "sigma" || sigma === undefined) {
+    const value = meaning === "sigma" ? sigma : meaning === "quality" ? quality : undefined;
+    if (value === undefined) {
       throw new Fault(
         "conflict",
         "model_invalid",
@@ -70,7 +73,7 @@ function extraFeeds({ entry }: Model, { sigma }: ModelConditions): Record<string
     }
     const count = shape.reduce((product, side) => product * side, 1);
     const data = type === "float32" ? new Float32Array(count) : new Float64Array(count);
-    feeds[name] = { data: data.fill(sigma), dims: shape };
+    feeds[name] = { data: data.fill(value), dims: shape };
   }
   return feeds;
 }
@@ -100,8 +103,8 @@ function mirror(index: number, length: number): number {
   return wrapped < length ? wrapped : 2 * length - 1 - wrapped;
 }
 
-/** BT.601. */
-function lumaOf(planes: Float32Array): Float32Array {
+/** The Y of three planes of red, green and blue, by BT.601. */
+export function lumaOf(planes: Float32Array): Float32Array {
   const count = planes.length / 3;
   const luma = new Float32Array(count);
   for (let i = 0; i < count; i += 1) {

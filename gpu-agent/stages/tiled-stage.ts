@@ -1,3 +1,4 @@
+import type { BlobRef } from "#shared/domain/blob.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { levelsProblem } from "../image/levels.ts";
@@ -5,7 +6,9 @@ import { withMargin, withoutMargin } from "../image/margin.ts";
 import { createRaster, openRaster } from "../image/raster.ts";
 import type { RasterShape, WrittenFile } from "../image/raster-shape.ts";
 import { planTiles } from "../image/tile.ts";
+import { plainLayout } from "../image/tensor.ts";
 import { runTiled } from "../image/tiled.ts";
+import { createMaskModel } from "./mask-model.ts";
 import type { Model, StageResult, StageWork } from "./stage.ts";
 import { createTileModel, planesOf, type ModelConditions } from "./tile-model.ts";
 
@@ -25,30 +28,67 @@ export interface TiledAsk {
   readonly conditions: ModelConditions;
 }
 
+/** One pass of a model over a whole picture, from file to file. */
+export interface ModelPass extends TiledAsk {
+  readonly model: string;
+  readonly path: string;
+  /** Where the answer is written, at 16 bits. */
+  readonly out: string;
+  /** A picture of the channels that went in; or, of a model that finds something, a gray one: where it is. */
+  readonly answer: "picture" | "mask";
+  /** From and to which fraction of the stage this pass brings it. */
+  readonly share: readonly [number, number];
+}
+
+/** A picture that was written, and by how many tiles. */
+export interface PassResult extends WrittenFile {
+  readonly width: number;
+  readonly height: number;
+  readonly tiles: number;
+}
+
 /**
  * A stage that is one pass of the lease's model over the whole picture, tile by tile, to a picture of 16 bits. Gray
  * stays one channel.
- * @throws Fault conflict `model_invalid` when the model cannot do it or what comes out cannot be a restored version of
- * what went in; busy `memory_exhausted` after the last step; the signal's reason.
+ * @throws Fault as {@link runModelPass}.
  */
 export async function runTiledStage(
   work: StageWork,
   ask: TiledAsk,
   signal: AbortSignal,
 ): Promise<StageResult> {
-  const { lease, files, models, report } = work;
-  const id = modelOf(lease);
-  report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching", model: id });
+  const { lease, files, report } = work;
+  const model = modelOf(lease);
+  report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching", model });
   const path = await files.fetch(lease.image);
-  report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "loading", model: id });
-  await using use = await models.use(id, signal);
   const out = files.path("image.tif");
+  const pass: ModelPass = { ...ask, model, path, out, answer: "picture", share: [0, 1] };
+  return { outputs: { image: await storePass(work, pass, signal) }, model, warnings: [] };
+}
+
+/** Runs the last pass of a stage and stores what it writes as the stage's picture. */
+export async function storePass(work: StageWork, ask: ModelPass, signal: AbortSignal): Promise<BlobRef> {
+  const { tiles, ...image } = await runModelPass(work, ask, signal);
+  work.report({ fraction: 1, tilesDone: tiles, tilesTotal: tiles, doing: "writing", model: ask.model });
+  return await work.files.store("image", { path: ask.out, contentType: "image/tiff", ...image });
+}
+
+/**
+ * Loads a model and runs it over a picture, with smaller tiles where memory runs out.
+ * @throws Fault conflict `model_invalid` when the model cannot do it or what comes out cannot be a restored version of
+ * what went in; busy `memory_exhausted` after the last step; the signal's reason.
+ */
+export async function runModelPass(
+  work: StageWork,
+  ask: ModelPass,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  const { models, report } = work;
+  report({ fraction: ask.share[0], tilesDone: 0, tilesTotal: 0, doing: "loading", model: ask.model });
+  await using use = await models.use(ask.model, signal);
   for (const divisor of OOM_STEPS) {
     try {
-      const { tiles, ...image } = await pass(work, { ...ask, model: use.model, path, out, divisor }, signal);
-      report({ fraction: 1, tilesDone: tiles, tilesTotal: tiles, doing: "writing", model: id });
-      const stored = await files.store("image", { path: out, contentType: "image/tiff", ...image });
-      return { outputs: { image: stored }, model: id, warnings: [] };
+      return await pass(work, { ...ask, loaded: use.model, divisor }, signal);
     } catch (error) {
       const isLast = divisor === OOM_STEPS.at(-1);
       if (isLast || !(error instanceof Fault) || error.code !== "memory_exhausted") throw error;
@@ -60,17 +100,18 @@ export async function runTiledStage(
 
 async function pass(
   { report }: StageWork,
-  ask: TiledAsk & { model: Model; path: string; out: string; divisor: number },
+  ask: ModelPass & { loaded: Model; divisor: number },
   signal: AbortSignal,
-): Promise<WrittenFile & { width: number; height: number; tiles: number }> {
-  const { model, scale } = ask;
+): Promise<PassResult> {
+  const { loaded: model, scale, answer, share } = ask;
   const { entry } = model;
   const { context, multiple, pixelsMax, fixed, margin = 0 } = entry.tile;
   const halve = scale > 1 && entry.scale === 2 * scale;
   if (entry.scale !== scale && !halve) throw invalid(entry.id, `it enlarges ×${entry.scale}, not ×${scale}`);
 
   await using reader = await openRaster(ask.path);
-  const { width, height, channels } = reader.shape;
+  const { width, height } = reader.shape;
+  const channels = answer === "mask" ? 1 : reader.shape.channels;
   const shape: RasterShape = { width: width * scale, height: height * scale, channels, bits: 16 };
   await using writer = await createRaster(ask.out, shape);
   const reach = context + margin + (halve ? HALVING_CONTEXT : 0);
@@ -83,32 +124,35 @@ async function pass(
     tilePixelsMax: fixed === undefined ? Math.floor(pixelsMax / ask.divisor) : pixelsMax,
     ...(fixed === undefined ? {} : { fixed }),
   });
+  const tell = (done: number): void =>
+    report({
+      fraction: share[0] + ((share[1] - share[0]) * done) / plan.tiles,
+      tilesDone: done,
+      tilesTotal: plan.tiles,
+      doing: "running",
+      model: entry.id,
+    });
   // One tile may take seconds: say that it runs before the first one is done.
-  report({ fraction: 0, tilesDone: 0, tilesTotal: plan.tiles, doing: "running", model: entry.id });
+  tell(0);
   const levels = await runTiled({
     reader: frame === 0 ? reader : withMargin(reader, frame),
     writer: frame === 0 ? writer : withoutMargin(writer, frame * scale),
     plan,
-    run: createTileModel(model, ask.conditions),
+    run: answer === "mask" ? createMaskModel(model) : createTileModel(model, ask.conditions),
     scale: entry.scale,
     halve,
     input: planesOf(model),
-    onTile: (done, total) =>
-      report({
-        fraction: done / total,
-        tilesDone: done,
-        tilesTotal: total,
-        doing: "running",
-        model: entry.id,
-      }),
+    ...(answer === "mask" ? { output: plainLayout } : {}),
+    onTile: tell,
     signal,
   });
-  const problem = levelsProblem(levels);
+  const problem = answer === "mask" ? undefined : levelsProblem(levels, ask.conditions.sigma);
   if (problem !== undefined) throw invalid(entry.id, `the picture came out ${problem}`);
   return { ...(await writer.finish()), width: shape.width, height: shape.height, tiles: plan.tiles };
 }
 
-function modelOf(lease: Lease): string {
+/** The model that the plan names. @throws Fault missing `model_missing`. */
+export function modelOf(lease: Lease): string {
   if (lease.model !== undefined) return lease.model;
   throw new Fault("missing", "model_missing", `The plan names no model for the stage ${lease.stage}.`);
 }

@@ -1,4 +1,4 @@
-import { allowedBy, findModel } from "#shared/domain/catalogue.ts";
+import { allowedBy, CATALOGUE, isBuiltIn } from "#shared/domain/catalogue.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { LicenceClass, ModelTask } from "#shared/domain/model.ts";
 import type { Log } from "#shared/log.ts";
@@ -8,10 +8,10 @@ import type { ModelFile } from "./session.ts";
 
 /** Where the sessions of this process load their models from. */
 export interface ModelSource {
-  /** Ids of the catalogue whose files are here and allowed. */
+  /** Ids of the catalogue that are allowed and whose files are here, or which are built in. */
   readonly ids: readonly string[];
   readonly tasks: ReadonlySet<ModelTask>;
-  /** The verified file to load, prepared for this processor first where it is not. @throws Fault. */
+  /** The verified file to load, prepared for this processor first where it is not. Not for what is built in. @throws Fault. */
   locate(id: string): Promise<ModelFile>;
 }
 
@@ -33,7 +33,8 @@ export async function openModelSource(ask: {
     // What is here still serves; the plan skips the stages for which nothing is.
     log.error("models-incomplete", { error });
   }
-  const here = (await store.available()).flatMap(({ id }) => findModel(id) ?? []);
+  const files = new Set((await store.available()).map(({ id }) => id));
+  const here = CATALOGUE.filter((entry) => isBuiltIn(entry) || files.has(entry.id));
   const entries = here.filter((entry) => allowedBy(ask.licences, entry));
   return {
     ids: entries.map(({ id }) => id),

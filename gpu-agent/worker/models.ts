@@ -1,7 +1,8 @@
-import { findModel } from "#shared/domain/catalogue.ts";
+import { findModel, isBuiltIn } from "#shared/domain/catalogue.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { ModelEntry } from "#shared/domain/model.ts";
 import { createPool, type Pool } from "../vram/pool.ts";
+import { createBuiltIn } from "../stages/built-in.ts";
 import type { Model, StageModels } from "../stages/stage.ts";
 import type { ModelSource } from "./model-source.ts";
 import { openSession, type Session } from "./session.ts";
@@ -32,7 +33,10 @@ export function createModels(options: ModelsOptions): { meter(): MeteredModels }
     now,
     onChange: options.onHot,
     async load(id) {
-      const session = await openSession(await source.locate(id), { threads });
+      const entry = entryOf(id);
+      const session = isBuiltIn(entry)
+        ? openBuiltIn(entry)
+        : await openSession(await source.locate(id), { threads });
       return { value: session, bytes: bytesOf(session.entry), release: () => session.release() };
     },
   });
@@ -77,6 +81,11 @@ export function createModels(options: ModelsOptions): { meter(): MeteredModels }
     },
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
+}
+
+/** Holds no memory beyond its runs. */
+function openBuiltIn(entry: ModelEntry): Session {
+  return { ...createBuiltIn(entry), release: () => Promise.resolve() };
 }
 
 function bytesOf({ footprint, bytes = 0 }: ModelEntry): number {

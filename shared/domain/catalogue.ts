@@ -1,3 +1,4 @@
+import { BUILT_INS } from "./catalogue/built-ins.ts";
 import { COLORIZERS } from "./catalogue/colorizers.ts";
 import { FACE_MODELS } from "./catalogue/faces.ts";
 import { RESTORERS } from "./catalogue/restorers.ts";
@@ -6,7 +7,13 @@ import type { LicenceClass, ModelEntry, ModelId, ModelTask } from "./model.ts";
 import type { Preset } from "./options.ts";
 
 /** Every model the system knows by name. What is not listed is never loaded. */
-export const CATALOGUE: readonly ModelEntry[] = [...UPSCALERS, ...RESTORERS, ...FACE_MODELS, ...COLORIZERS];
+export const CATALOGUE: readonly ModelEntry[] = [
+  ...UPSCALERS,
+  ...RESTORERS,
+  ...BUILT_INS,
+  ...FACE_MODELS,
+  ...COLORIZERS,
+];
 
 /** What an installation without a network has: converted from npm packages at set-up. */
 export const DEFAULT_MODELS: readonly ModelId[] = ["esrgan-thick", "blazeface", "facemesh"];
@@ -23,6 +30,11 @@ export function findModel(id: string): ModelEntry | undefined {
 /** Lower-case hexadecimal digest of the whole file. */
 export function findBySha256(sha256: string): ModelEntry | undefined {
   return BY_SHA256.get(sha256);
+}
+
+/** Whether the method is code of the agent: nothing to fetch, never missing. */
+export function isBuiltIn({ source }: ModelEntry): boolean {
+  return source.kind === "built-in";
 }
 
 /** Whether a deployment that allows these classes may run the model. */
@@ -43,7 +55,11 @@ const always = (...ids: readonly ModelId[]): Ranking => ({ faithful: ids, balanc
  * - `upscale` balanced: with the grain of old photographs (σ 15/255) the general Real-ESRGAN keeps 27.7 dB, esrgan-thick
  *   26.9, nomos-span 25.8; `wdn` is its training for weak denoising and keeps the grain (26.4). The RRDB GANs invent
  *   more and follow only on request.
- * - `denoise`: FFDNet first, because its strength is the measured noise level; DnCNN hardly touches film grain.
+ * - `denoise`: FFDNet first, because its strength is the measured noise level; DnCNN hardly touches film grain, less than
+ *   what is built in (docs/quality.md, as for what follows).
+ * - `dejpeg`: DnCNN-3 gains 1.1 dB and more down to quality 10, the built-in method a third of that.
+ * - `repair`: the built-in lines, and only on request (plan.ts). The small U-Net takes eyes, collars and bows for dust
+ *   and costs decibels on every photograph; `bopb-scratch` wants the picture whole at 256 px and is not run here yet.
  * - `colour-landscape` and the animevideo upscaler look wrong on people: known, but never chosen.
  */
 const RANKINGS: Readonly<Record<ModelTask, Ranking>> = {
@@ -74,24 +90,39 @@ const RANKINGS: Readonly<Record<ModelTask, Ranking>> = {
     ],
   },
   denoise: {
-    faithful: ["ffdnet-color", "nafnet-sidd-w32", "scunet-psnr", "dncnn-color-blind", "dncnn25-gray"],
-    balanced: ["ffdnet-color", "scunet-psnr", "nafnet-sidd-w32", "dncnn-color-blind", "dncnn25-gray"],
+    faithful: [
+      "ffdnet-color",
+      "nafnet-sidd-w32",
+      "scunet-psnr",
+      "cosine-denoise",
+      "dncnn-color-blind",
+      "dncnn25-gray",
+    ],
+    balanced: [
+      "ffdnet-color",
+      "scunet-psnr",
+      "nafnet-sidd-w32",
+      "cosine-denoise",
+      "dncnn-color-blind",
+      "dncnn25-gray",
+    ],
     enhanced: [
       "scunet-gan",
       "scunet-psnr",
       "ffdnet-color",
       "nafnet-sidd-w32",
+      "cosine-denoise",
       "dncnn-color-blind",
       "dncnn25-gray",
     ],
   },
   deblur: always("nafnet-reds"),
   dejpeg: {
-    faithful: ["fbcnn", "dncnn3-dejpeg-luma"],
-    balanced: ["fbcnn", "dejpg-realplksr", "dncnn3-dejpeg-luma"],
-    enhanced: ["dejpg-realplksr", "fbcnn", "dncnn3-dejpeg-luma"],
+    faithful: ["fbcnn", "dncnn3-dejpeg-luma", "cosine-deblock"],
+    balanced: ["fbcnn", "dejpg-realplksr", "dncnn3-dejpeg-luma", "cosine-deblock"],
+    enhanced: ["dejpg-realplksr", "fbcnn", "dncnn3-dejpeg-luma", "cosine-deblock"],
   },
-  repair: always("bopb-scratch", "scratch-dust-unet"),
+  repair: always("scratch-lines"),
   inpaint: always("lama"),
   colorize: {
     faithful: [],

@@ -46,8 +46,12 @@ export type Licence = {
   readonly notice: string;
 };
 
-/** Where the bytes come from. `file` has no address of its own: it can only be imported from a folder. */
+/**
+ * Where the bytes come from. `file` has no address of its own: it can only be imported from a folder. `built-in` has no
+ * bytes: its method is code of the agent, runs behind the same tensors and is always here.
+ */
 export type ModelSource =
+  | { readonly kind: "built-in" }
   | {
       readonly kind: "npm";
       readonly package: string;
@@ -86,8 +90,8 @@ type ExtraInput = {
   readonly name: string;
   readonly type: "float32" | "float64";
   readonly shape: readonly number[];
-  /** `sigma`: noise level / 255; `fidelity`: 0 invents, 1 keeps; `mask`: 1 where to fill. */
-  readonly meaning: "sigma" | "fidelity" | "mask" | "conditioning";
+  /** `sigma`: noise level / 255; `quality`: of JPEG, 1–100; `fidelity`: 0 invents, 1 keeps; `mask`: 1 where to fill. */
+  readonly meaning: "sigma" | "quality" | "fidelity" | "mask" | "conditioning";
 };
 
 /**
@@ -134,7 +138,7 @@ export type ModelEntry = {
   readonly title: string;
   readonly licence: Licence;
   readonly source: ModelSource;
-  /** Of the single ONNX file that is loaded; for `npm` sources, of the converted file. Absent where nobody trusted has said. */
+  /** Of the single ONNX file that is loaded; for `npm` sources, of the converted file. Absent where nobody trusted has said, and for what is built in. */
   readonly sha256?: string;
   readonly bytes?: number;
   readonly tensors: TensorContract;

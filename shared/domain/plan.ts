@@ -3,7 +3,8 @@
  * measured and what the agent at hand can run. Every stage appears, the skipped ones with their reason.
  */
 import type { Analysis, IntakeMeasures } from "./analysis.ts";
-import { modelsFor } from "./catalogue.ts";
+import { findModel, isBuiltIn, modelsFor } from "./catalogue.ts";
+import { planCleaning } from "./cleaning.ts";
 import { OUTPUT_PIXELS_MAX } from "./limits.ts";
 import type { Capabilities } from "./message.ts";
 import type { ModelTask } from "./model.ts";
@@ -33,11 +34,6 @@ export interface PlanAsk {
   readonly can: Pick<Capabilities, "stages" | "models">;
 }
 
-/** Grain below this (standard deviation, 0..1) is left alone: half a level of 255 short of what an eye finds. */
-const NOISE_NOTABLE = 0.012;
-/** JPEG quality below which blocks are visible at normal viewing distance. */
-const JPEG_QUALITY_NOTABLE = 70;
-
 export function planStages(ask: PlanAsk): Plan {
   const { options, analysis } = ask;
   const scale = scaleWithinLimits(ask);
@@ -55,23 +51,41 @@ export function planStages(ask: PlanAsk): Plan {
   };
 }
 
+/**
+ * On request only: searching for scratches without a model trained for it gains next to nothing over sound and scratched
+ * photographs together (docs/quality.md), since railings and rigging look like scratches.
+ */
 function repair(ask: PlanAsk): PlanStep {
-  if (ask.options.operations.repair === false) return skip("repair", "switched off");
-  return withModel(ask, { kind: "repair", task: "repair", want: "scratches and dust" });
+  const choice = ask.options.operations.repair;
+  if (choice === false) return skip("repair", "switched off");
+  if (choice === "auto") return skip("repair", "scratches are mended only when that is asked for");
+  return withModel(ask, { kind: "repair", task: "repair", want: "scratches, as asked for" });
 }
 
 function denoise(ask: PlanAsk): PlanStep {
-  const choice = ask.options.operations.denoise;
-  if (choice === false) return skip("denoise", "switched off");
-  const { noise } = ask.analysis;
-  const quality = ask.measures.jpegQuality;
-  const blocks = quality !== undefined && quality < JPEG_QUALITY_NOTABLE;
-  if (choice === "auto" && noise < NOISE_NOTABLE && !blocks)
-    return skip("denoise", `the grain is slight (σ ${levels(noise)} of 255)`);
-  const want = blocks
-    ? `grain σ ${levels(noise)} of 255, JPEG quality ${Math.round(quality)}`
-    : `grain σ ${levels(noise)} of 255`;
-  return withModel(ask, { kind: "denoise", task: "denoise", want });
+  const { options, measures, analysis, can } = ask;
+  if (options.operations.denoise === false) return skip("denoise", "switched off");
+  const { passes, missing } = planCleaning({ options, measures, analysis, models: can.models });
+  const needs = {
+    dejpeg: `JPEG quality ${measures.jpegQuality ?? 100}`,
+    denoise: `grain σ ${levels(analysis.noise)} of 255`,
+  };
+  const last = passes.at(-1);
+  const task = last?.task ?? missing[0];
+  if (task === undefined) return skip("denoise", `the grain is slight (σ ${levels(analysis.noise)} of 255)`);
+  if (last === undefined || !can.stages.includes("denoise"))
+    return withModel(ask, {
+      kind: "denoise",
+      task,
+      want: [...passes.map((pass) => pass.task), ...missing].map((each) => needs[each]).join(", "),
+    });
+  const parts = passes.map((pass) => {
+    const by = pass === last ? "" : ` by ${pass.model}`;
+    if (pass.task === "dejpeg") return `${needs.dejpeg}: blocks smoothed${by}`;
+    return `${needs.denoise} taken at strength ${levels(pass.sigma)}`;
+  });
+  const lacking = missing.map((each) => `; ${needs[each]}: no model for it is here`);
+  return { kind: "denoise", run: true, model: last.model, reason: parts.join(", then ") + lacking.join("") };
 }
 
 function colorize(ask: PlanAsk): PlanStep {
@@ -122,12 +136,17 @@ function withModel(
     return skip(of.kind, `${of.want}; the agents here do not run this stage`);
   const model = ranked.find((id) => ask.can.models.includes(id));
   if (model !== undefined) return { kind: of.kind, run: true, model, reason: of.want };
-  const best = ranked[0];
+  const best = ranked.find((id) => !isAlwaysHere(id));
   return skip(
     of.kind,
     `${of.want}; no model for it is here`,
     best === undefined ? undefined : `npm run models -- pull ${best}`,
   );
+}
+
+function isAlwaysHere(id: string): boolean {
+  const entry = findModel(id);
+  return entry !== undefined && isBuiltIn(entry);
 }
 
 function finishReason(options: Options, analysis: Analysis): string {

@@ -4,6 +4,7 @@ import { Fault } from "#shared/domain/fault.ts";
 import type { Lease, Progress } from "#shared/domain/message.ts";
 import type { ModelEntry } from "#shared/domain/model.ts";
 import { Options } from "#shared/domain/options.ts";
+import { STAGE_KINDS } from "#shared/domain/stage.ts";
 import { createFileBlobs } from "#shared/adapters/file-blobs.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { createLog } from "#shared/log.ts";
@@ -97,7 +98,7 @@ export async function openBench(): Promise<Bench> {
       const doors: RunDoors = {
         blobs: own,
         scratch: bench.scratch,
-        stages: { analyze: { run: stage }, upscale: { run: stage }, finish: { run: stage } },
+        stages: Object.fromEntries(STAGE_KINDS.map((kind) => [kind, { run: stage }])),
         meterModels: () => fakeModels(models),
         entropy,
         now: () => performance.now(),

@@ -56,7 +56,10 @@ async function run(change: Partial<Lease>, onProgress: (progress: Progress) => v
 
 test("a warm worker says which stages and models it has", async () => {
   const ability = await worker.ready(new AbortController().signal);
-  expect(ability).toMatchObject({ device: "cpu", stages: ["analyze", "upscale", "finish"] });
+  expect(ability).toMatchObject({
+    device: "cpu",
+    stages: ["analyze", "repair", "denoise", "upscale", "finish"],
+  });
   expect(ability.models).toEqual(expect.arrayContaining([MODEL, "blazeface"]));
 });
 

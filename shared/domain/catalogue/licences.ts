@@ -32,5 +32,12 @@ export const REAL_ESRGAN: Licence = {
     "Copyright (c) 2021, Xintao Wang. All rights reserved. Keep this line, the conditions and the disclaimer of the BSD 3-Clause licence.",
 };
 
-/** Kai Zhang's published restorers (FFDNet, DnCNN) carry no licence file of their own; his KAIR toolbox lists them under MIT. */
+/** From Kai Zhang's KAIR toolbox, which is under MIT. */
 export const KAIR: Licence = mit("(c) 2019 Kai Zhang");
+
+/** Kai Zhang's FFDNet and DnCNN repositories carry no licence file of their own; his KAIR toolbox lists their models. */
+export const KAIR_INFERRED: Licence = {
+  class: "commercial",
+  name: "MIT (inferred)",
+  notice: `No licence lies beside the weights; inferred from KAIR, which lists them and is MIT. ${KAIR.notice}`,
+};

@@ -1,5 +1,5 @@
 import type { ModelEntry, ModelSource } from "../model.ts";
-import { apache, ccBy, KAIR, mit, nonCommercial } from "./licences.ts";
+import { apache, ccBy, KAIR, KAIR_INFERRED, mit, nonCommercial } from "./licences.ts";
 import { fixedTile, imageToImage, openCvZoo, square, whole } from "./contracts.ts";
 
 const MIB = 1024 * 1024;
@@ -18,13 +18,17 @@ const deepGhs = (fileName: string): ModelSource => ({
   url: `https://huggingface.co/deepghs/image_restoration/resolve/main/${fileName}`,
 });
 
-/** Noise, blur, JPEG, scratches, holes; and the generative enhancers. `context` as in upscalers.ts. */
+/**
+ * Noise, blur, JPEG, scratches, holes; and the generative enhancers. `context` as in upscalers.ts, except for the plain
+ * stacks of 3 × 3 convolutions: theirs is the whole of what a pixel depends on, one pixel a layer, so that tiles equal
+ * one shot.
+ */
 export const RESTORERS: readonly ModelEntry[] = [
   {
     id: "ffdnet-color",
     task: "denoise",
     title: "FFDNet colour: denoises by a given noise level",
-    licence: KAIR,
+    licence: KAIR_INFERRED,
     source: { kind: "file", fileName: "denoise_ffdnet_color.onnx", origin: "converted from cszn/FFDNet" },
     sha256: "fe850fa7e15a7c3dc2733788d9a1fa4f8a805d6f9036c8163bfe4f1df7e9921d",
     bytes: 3_412_030,
@@ -33,7 +37,8 @@ export const RESTORERS: readonly ModelEntry[] = [
       extra: [{ name: "sigma", type: "float32", shape: [1, 1, 1, 1], meaning: "sigma" }],
     },
     scale: 1,
-    tile: { context: 12, multiple: 2, pixelsMax: 262_144 },
+    // Twelve layers at half size, and one pixel by which its 2 × 2 cells may begin off the tile's.
+    tile: { context: 25, multiple: 2, pixelsMax: 262_144 },
     precision: "fp32",
     generative: false,
     footprint: { loadBytes: 11 * MIB, bytesPerPixel: 500 },
@@ -42,13 +47,14 @@ export const RESTORERS: readonly ModelEntry[] = [
     id: "dncnn-color-blind",
     task: "denoise",
     title: "DnCNN colour, blind: for sensor noise, hardly touches film grain",
-    licence: KAIR,
+    licence: KAIR_INFERRED,
     source: { kind: "file", fileName: "denoise_dncnn_color_blind.onnx", origin: "converted from cszn/DnCNN" },
     sha256: "986bd18ddcf21b105e194bfe8c20f236422a4b8395875fa42e2f2569cb17c10a",
     bytes: 2_676_149,
     tensors: imageToImage("rgb"),
     scale: 1,
-    tile: { context: 8, multiple: 1, pixelsMax: 262_144 },
+    // Twenty layers.
+    tile: { context: 20, multiple: 1, pixelsMax: 262_144 },
     precision: "fp32",
     generative: false,
     footprint: { loadBytes: 10 * MIB, bytesPerPixel: 1_150 },
@@ -63,7 +69,8 @@ export const RESTORERS: readonly ModelEntry[] = [
     bytes: 2_223_306,
     tensors: imageToImage("gray"),
     scale: 1,
-    tile: { context: 16, multiple: 1, pixelsMax: 262_144 },
+    // Seventeen layers.
+    tile: { context: 17, multiple: 1, pixelsMax: 262_144 },
     precision: "fp32",
     generative: false,
     footprint: { loadBytes: 10 * MIB, bytesPerPixel: 1_100 },
@@ -115,13 +122,14 @@ export const RESTORERS: readonly ModelEntry[] = [
     id: "dncnn3-dejpeg-luma",
     task: "dejpeg",
     title: "DnCNN-3: JPEG blocks of the luma; chroma blocks stay",
-    licence: KAIR,
+    licence: KAIR_INFERRED,
     source: { kind: "file", fileName: "dejpeg_dncnn3_luma.onnx", origin: "converted from cszn/DnCNN" },
     sha256: "cdf8518be1f1b62982c9d27cb2416521ed391162f63f1d55722185b39e349c5e",
     bytes: 2_666_914,
     tensors: imageToImage("luma"),
     scale: 1,
-    tile: { context: 12, multiple: 1, pixelsMax: 262_144 },
+    // Twenty layers.
+    tile: { context: 20, multiple: 1, pixelsMax: 262_144 },
     precision: "fp32",
     generative: false,
     footprint: { loadBytes: 10 * MIB, bytesPerPixel: 1_100 },

@@ -105,6 +105,12 @@ export function lumaPsnr(a: Pixels, b: Pixels): number {
   return -10 * Math.log10(sum / (a.data.length / 3));
 }
 
+/** Over all three channels. */
+export function colourPsnr(a: Pixels, b: Pixels): number {
+  const sum = a.data.reduce((total, level, at) => total + (level - b.data[at]!) ** 2, 0);
+  return -10 * Math.log10(sum / a.data.length);
+}
+
 /** The photographs of Kodak24, where they lie beside the project; else none. */
 export const kodakPaths = Array.from({ length: 24 }, (_, index) =>
   fileURLToPath(
