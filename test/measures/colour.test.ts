@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../gpu-agent/image/picture-fixture.ts";
 import { ciede2000, deltaE, lowDeltaE } from "./delta-e.ts";
 import { drawnPair } from "./drawn-pair.ts";
-import { labToLinear, linearToLab } from "./lab.ts";
-import { linearToSrgb, srgbToLinear } from "./linear-light.ts";
+import { labToLinear, linearToLab } from "#agent/image/lab.ts";
+import { linearToSrgb, srgbToLinear } from "#agent/image/linear-light.ts";
 import type { MemoryPicture } from "./memory-picture.ts";
 
 test("light and its code come back within 10⁻⁷, and the two halves of the curve meet", () => {

@@ -1,6 +1,6 @@
 import { gaussianBlur } from "#agent/image/gaussian-blur.ts";
-import { linearToLab } from "./lab.ts";
-import { srgbToLinear } from "./linear-light.ts";
+import { linearToLab } from "#agent/image/lab.ts";
+import { srgbToLinear } from "#agent/image/linear-light.ts";
 import { asColour, demandAlike, withoutBorder, type MemoryPicture } from "./memory-picture.ts";
 
 /** What a mean colour difference is taken over. */
