@@ -78,13 +78,17 @@ function fromExif(exif: Buffer | undefined): Found {
     valueOf(image, gpsDirectory),
     image.next,
   ].map((at) => directory(tiff, at, isLittle)) as [Directory, Directory, Directory];
-  const entries = [image, photo, gps, thumbnail].flatMap((each) => each.entries);
+  const all = [image, photo, gps, thumbnail];
+  if (!all.every(isOrdered)) return {};
+  const entries = all.flatMap((each) => each.entries);
   const others = entries.filter(({ tag }) => !kept.has(tag));
 
   const text = (from: Directory, tag: number) => {
     const entry = from.entries.find((each) => each.tag === tag && textTypes.has(each.type));
     // In a damaged block a text may reach into what must not be told: a number, a place.
     if (entry === undefined || others.some((other) => overlap(entry, other))) return undefined;
+    // Text ends with a zero that is counted: without one it is no text, or not all of it.
+    if (tiff[entry.at + entry.bytes - 1] !== 0) return undefined;
     const parts = utf8OrLatin(tiff.subarray(entry.at, entry.at + Math.min(entry.bytes, textBytesMax))).split(
       "\0",
     );
@@ -114,6 +118,14 @@ function directory(tiff: Buffer, at: number, isLittle: boolean): Directory {
     return { tag: u16(tiff, start, isLittle), type, at: bytes <= 4 ? start + 8 : value, bytes, value };
   });
   return { entries, next: u32(tiff, at + 2 + 12 * count, isLittle) };
+}
+
+/**
+ * Tags ascend (TIFF 6.0, section 2): where they do not, one may stand under another's name, a camera under the author's.
+ * Then nothing of the block is believed.
+ */
+function isOrdered({ entries }: Directory): boolean {
+  return entries.every(({ tag }, index) => index === 0 || tag > entries[index - 1]!.tag);
 }
 
 function valueOf({ entries }: Directory, tag: number): number {

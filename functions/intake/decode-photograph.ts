@@ -85,7 +85,7 @@ async function decode(request: DecodeRequest, source: PhotographSource): Promise
     remarks.push({ kind: "damaged", missing });
   }
   const jpegQuality =
-    header.format === "jpeg" ? estimateJpegQuality(await readHead(request.path)) : undefined;
+    request.format === "jpeg" ? estimateJpegQuality(await readHead(request.path)) : undefined;
   return {
     kind: "decoded",
     width,

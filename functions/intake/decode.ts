@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import { invariant } from "#shared/domain/fault.ts";
 import { INPUT_PIXELS_MAX, UPLOAD_BYTES_MAX } from "#shared/domain/limits.ts";
-import { alphaName, imageName, unpackedName, type Decoded } from "./decoder-protocol.ts";
+import { alphaName, imageName, planeNames, unpackedName, type Decoded } from "./decoder-protocol.ts";
 import { decoderLimits, decoderProgram, startDecoder } from "./decoder-process.ts";
 import type { DecoderLimits, DecoderProcess } from "./decoder-process.ts";
 import { decoderCrashed, refusal, warning } from "./intake-words.ts";
@@ -33,6 +33,7 @@ const quarantineLimits: QuarantineLimits = {
 const refillMs = 500;
 /** What a TIFF holds beside its pixels, at most. */
 const directoryBytesMax = 64 * 1024;
+const readBytes = 1 << 20;
 
 /** A normalised raster: uncompressed TIFF. */
 type DecodedFile = { path: string; bytes: number; sha256: string };
@@ -100,7 +101,10 @@ export function createQuarantine(
     async decode({ path, outDir, keepsCredits = false, signal }) {
       const upload = await inspectUpload(path, limits.bytesMax);
       const outputs = { image: join(outDir, imageName), alpha: join(outDir, alphaName) };
-      const leavings = [...Object.values(outputs), join(outDir, unpackedName)];
+      const leavings = [
+        ...Object.values(outputs),
+        ...[unpackedName, ...planeNames].map((name) => join(outDir, name)),
+      ];
       try {
         return await turnstile.pass(async () => {
           const request = {
@@ -164,7 +168,13 @@ async function hashed(path: string, bytesDue: number): Promise<DecodedFile> {
   const isDue = stat.isFile() && stat.size >= bytesDue && stat.size <= bytesDue + directoryBytesMax;
   if (!isDue) throw decoderCrashed(`${stat.size} bytes where ${bytesDue} and a directory are due`);
   const hash = createHash("sha256");
-  for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 }))
-    hash.update(chunk);
+  // One buffer again and again: a stream would leave one behind for every megabyte.
+  const buffer = Buffer.allocUnsafe(Math.min(readBytes, stat.size));
+  for (let at = 0; at < stat.size;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) throw decoderCrashed("the output became shorter while it was read");
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
   return { path, bytes: stat.size, sha256: hash.digest("hex") };
 }

@@ -24,6 +24,8 @@ export const imageName = "image.tiff";
 export const alphaName = "alpha.tiff";
 /** What libvips cannot read, unpacked; gone when the child has answered. */
 export const unpackedName = "unpacked.tiff";
+/** Its components, one by one; gone likewise. */
+export const planeNames = ["plane-1.tiff", "plane-2.tiff", "plane-3.tiff"] as const;
 
 const side = z.int().min(1).max(4_294_967_295);
 

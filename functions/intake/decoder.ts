@@ -9,7 +9,7 @@ import type { ImageFormat } from "./sniff.ts";
 
 /** The loaders of libvips that each format needs; TIFF where the picture is unpacked here first. */
 const loaders: Record<ImageFormat, readonly string[]> = {
-  jpeg: ["Jpeg"],
+  jpeg: ["Jpeg", "Tiff"],
   png: ["Png"],
   webp: ["Webp"],
   tiff: ["Tiff"],

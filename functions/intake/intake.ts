@@ -41,6 +41,7 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
     const decoded = await doors.quarantine.decode({
       path,
       outDir: folder,
+      keepsCredits: job.options.output.keep_credits,
       ...(signal === undefined ? {} : { signal }),
     });
     const nonce = Buffer.from(doors.entropy(6)).toString("hex");

@@ -4,8 +4,15 @@ import sharp, { type Metadata, type Sharp } from "sharp";
 import { unpackBmp } from "./bmp.ts";
 import { readBmpHeader } from "./bmp-header.ts";
 import { creditsOf } from "./credits.ts";
-import { unpackedName, type DecodeRequest, type Refused, type Remark } from "./decoder-protocol.ts";
+import {
+  planeNames,
+  unpackedName,
+  type DecodeRequest,
+  type Refused,
+  type Remark,
+} from "./decoder-protocol.ts";
 import { unpackHeic } from "./heic.ts";
+import { isHeavyJpeg, unpackProgressiveJpeg } from "./progressive-jpeg.ts";
 import type { Credits } from "#shared/domain/analysis.ts";
 
 /** Four colours and alpha: with more channels it is no photograph. */
@@ -41,7 +48,8 @@ export async function openSource(request: DecodeRequest, admit: Admit): Promise<
   await admit(header.autoOrient);
   const credits = request.keepsCredits ? creditsOf(header) : undefined;
   const source = { path: request.path, header, remarks: remarksOn(header), credits };
-  return header.compression === "hevc" ? unpacked(request, source) : source;
+  if (header.compression === "hevc") return unpacked(request, source);
+  return isHeavyJpeg(header) ? inPlanes(request, source) : source;
 }
 
 async function openBmp(request: DecodeRequest, admit: Admit): Promise<PhotographSource> {
@@ -68,6 +76,16 @@ async function unpacked(
   const bits = has16Bits(header) ? 16 : 8;
   await unpackHeic({ path: request.path, pixelsMax: request.pixelsMax, hasAlpha, bits, icc }, path);
   return { path, header: await readHeader(path), remarks, credits };
+}
+
+/** The source itself where it cannot be taken apart. */
+async function inPlanes(request: DecodeRequest, source: PhotographSource): Promise<PhotographSource> {
+  const path = join(request.outDir, unpackedName);
+  const planes = planeNames.map((name) => join(request.outDir, name));
+  const { icc, orientation } = source.header;
+  const file = { path: request.path, pixelsMax: request.pixelsMax, icc, orientation };
+  const isUnpacked = await unpackProgressiveJpeg(file, { unpacked: path, planes });
+  return isUnpacked ? { ...source, path, header: await readHeader(path) } : source;
 }
 
 /** Limits of pixels are checked on these numbers: libvips' own would only blur the answer. */

@@ -9,6 +9,8 @@ export type PlainTiffShape = {
   channels: 1 | 3 | 4;
   bits: 8 | 16;
   icc?: Uint8Array;
+  /** How it lies, as EXIF says it; upright by default. */
+  orientation?: number;
 };
 
 const firstByte = 8;
@@ -47,7 +49,7 @@ const long = 4;
 const undefinedBytes = 7;
 
 function directoryBytes(shape: PlainTiffShape, block: { size: number; at: number }): Buffer {
-  const { width, height, channels, bits, icc } = shape;
+  const { width, height, channels, bits, icc, orientation } = shape;
   const fields: (readonly [tag: number, type: number, values: readonly number[] | Uint8Array])[] = [
     [256, long, [width]],
     [257, long, [height]],
@@ -55,6 +57,7 @@ function directoryBytes(shape: PlainTiffShape, block: { size: number; at: number
     [259, short, [1]],
     [262, short, [channels === 1 ? 1 : 2]],
     [273, long, [firstByte]],
+    ...(orientation === undefined ? [] : ([[274, short, [orientation]]] as const)),
     [277, short, [channels]],
     [278, long, [height]],
     [279, long, [block.size]],

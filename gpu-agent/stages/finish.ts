@@ -18,7 +18,8 @@ const SOFTWARE = "PhotoKeep";
 
 /**
  * Writes the result: fading and cast undone as far as they were measured, gray kept gray, alpha merged, in the format
- * that was asked for. Beside it two previews, before and after, and both side by side.
+ * that was asked for; the photograph's credits in it where they were asked for. Beside it two previews, before and
+ * after, and both side by side.
  * Outputs: `image`, `before`, `after`, `comparison`.
  */
 export const finish: StageRunner = async (work, signal) => {
@@ -28,6 +29,8 @@ export const finish: StageRunner = async (work, signal) => {
   const alpha = lease.alpha === undefined ? undefined : await files.fetch(lease.alpha);
   const shape = await shapeOf(raster);
   const gray = lease.analysis?.gray === true && !lease.options.operations.colorize;
+  const { keep_credits, ...encoding } = lease.options.output;
+  const { credits } = lease.measures;
 
   const shown = Promise.withResolvers<Thumbnail>();
   const tone = toneTransform(lease, shape);
@@ -35,14 +38,14 @@ export const finish: StageRunner = async (work, signal) => {
     raster,
     ...(alpha === undefined ? {} : { alpha }),
     out: files.path("result"),
-    ...lease.options.output,
+    ...encoding,
     gray,
     rowTransform(band, firstRow) {
       tone?.(band, firstRow);
       reportRows(work, (firstRow + band.length / rowSamples(shape)) / shape.height);
     },
     thumbnail: { sideMax: PREVIEW_SIDE_MAX, ready: shown.resolve },
-    metadata: { software: SOFTWARE },
+    metadata: { software: SOFTWARE, ...(keep_credits && credits !== undefined ? { credits } : {}) },
     signal,
   });
 

@@ -27,6 +27,8 @@ export const Output = z.strictObject({
   quality: z.int().min(1).max(100).default(92),
   /** 16 keeps sixteen bits per channel where the format can (png, tiff). */
   bits: z.union([z.literal(8), z.literal(16)]).default(8),
+  /** Author, copyright and date, as the photograph's own metadata say, are written into the result; nothing else ever is. */
+  keep_credits: z.boolean().default(false),
 });
 export type Output = z.infer<typeof Output>;
 

@@ -3,7 +3,7 @@
  * real way (API, upload, quarantine, analyze, upscale, finish, download) through the real processes; only the model is
  * a stand-in, as hungry as esrgan-thick and quick. Writes the curve to docs/memory.md and docs/memory.svg.
  * Keys of the last line: peak_mb_1mp, peak_mb_4mp, peak_mb_12mp, peak_mb_24mp (×2), peak_mb_12mp_x4, peak_mb_100mp_x1
- * (the larger of a baseline and a progressive JPEG), peak_mb_100mp_x1_444 (progressive, chroma not halved). Linux only.
+ * (the largest of a baseline JPEG and of progressive ones with chroma halved and not). Linux only.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -37,7 +37,7 @@ const JOBS: readonly MemoryJob[] = [
   { key: "12mp_x4", megapixels: 12, scale: 4 },
   { key: "100mp_x1", megapixels: 100, scale: 1, jpeg: "baseline" },
   { key: "100mp_x1", megapixels: 100, scale: 1, jpeg: "progressive" },
-  { key: "100mp_x1_444", megapixels: 100, scale: 1, jpeg: "progressive 4:4:4" },
+  { key: "100mp_x1", megapixels: 100, scale: 1, jpeg: "progressive 4:4:4" },
 ];
 const SEED = 1;
 /** After a job, until what it took has been given back. */

@@ -71,11 +71,16 @@ inBrowser("the options chosen are the options asked for", async () => {
   await all.page.getByRole("radio", { name: "×4" }).check();
   await all.page.getByRole("radio", { name: "WebP" }).check();
   await all.page.getByLabel("Colour black-and-white photographs").check();
+  await all.page.getByLabel("Keep author, copyright and date").check();
   await all.page.locator("#files").setInputFiles(PHOTO);
   const id = await all.stub.arrived();
   const answer = await all.page.request.get(`${all.stub.url}/v1/restorations/${id}`);
   expect(await answer.json()).toMatchObject({
-    options: { preset: "enhanced", operations: { upscale: 4, colorize: true }, output: { format: "webp" } },
+    options: {
+      preset: "enhanced",
+      operations: { upscale: 4, colorize: true },
+      output: { format: "webp", keep_credits: true },
+    },
     metadata: { file_name: "portrait.jpg" },
   });
 });

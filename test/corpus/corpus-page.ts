@@ -49,7 +49,9 @@ production: one process a file, its memory, time, file size and loaders limited.
 | peak memory of all processes, MB (anonymous and shared) | 1,500 | ${figures.peak_mb} |
 
 ${sums} files were decoded, whole or as far as they go; ${figures.files - sums} refused. ${crashed} of the refused ended their decoder (\`decoder_crashed\`), and
-nothing else. The peak includes the generator, which builds the files in the process that counts.
+nothing else. The peak includes the generator, which builds the files in the process that counts. Times are those of the
+clock, with two decoders at work; a file that took longer than 10 s is tried once more by itself, and that time counts as
+a hang or not.
 
 ${corpusTable(tallies)}
 `;

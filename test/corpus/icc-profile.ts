@@ -28,7 +28,18 @@ export function grayProfile(gamma: number): Buffer {
   return profile("GRAY", [["kTRC", gammaTag(gamma)]]);
 }
 
-function profile(space: string, tags: readonly (readonly [string, Buffer])[]): Buffer {
+/** What each combination of full inks looks like, L*a*b*: of 16, the key ink changing first; between them one interpolates. */
+export function inkProfile(looks: readonly (readonly [number, number, number])[]): Buffer {
+  const ramps = (count: number) => Buffer.from(Array.from({ length: count * 256 }, (_, at) => at & 255));
+  const head = Buffer.alloc(48);
+  head.write("mft1", "latin1");
+  head.set([4, 3, 2], 8);
+  for (const at of [12, 28, 44]) head.writeInt32BE(fixed(1), at);
+  const points = looks.flatMap(([l, a, b]) => [Math.round(l * 2.55), a + 128, b + 128]);
+  return profile("CMYK", [["A2B0", Buffer.concat([head, ramps(4), Buffer.from(points), ramps(3)])]], "Lab ");
+}
+
+function profile(space: string, tags: readonly (readonly [string, Buffer])[], connection = "XYZ "): Buffer {
   const all = [
     ["desc", descriptionTag("test")],
     ["cprt", textTag("none")],
@@ -47,7 +58,7 @@ function profile(space: string, tags: readonly (readonly [string, Buffer])[]): B
   const header = Buffer.alloc(128);
   header.writeUInt32BE(at, 0);
   header.writeUInt32BE(0x0240_0000, 8);
-  header.write(`mntr${space}XYZ `, 12, "latin1");
+  header.write(`${space === "CMYK" ? "prtr" : "mntr"}${space}${connection}`, 12, "latin1");
   header.write("acsp", 36, "latin1");
   for (const [index, value] of d50.entries()) header.writeInt32BE(fixed(value), 68 + 4 * index);
   return Buffer.concat([header, table, ...all.map(([, data]) => data)]);

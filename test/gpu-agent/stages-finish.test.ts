@@ -8,7 +8,9 @@ import { finish } from "#agent/stages/finish.ts";
 import { resizeThumbnail } from "#agent/image/comparison.ts";
 import { createPreviewer } from "#agent/stages/preview.ts";
 import { noise, paint } from "./image/picture-fixture.ts";
+import { sampleLease } from "./sample-lease.ts";
 import { openBench, optionsOf, type Bench } from "./stage-fixture.ts";
+import { creditsOf } from "#functions/intake/credits.ts";
 
 const original: RasterShape = { width: 300, height: 200, channels: 3, bits: 8 };
 const result: RasterShape = { width: 1200, height: 800, channels: 3, bits: 16 };
@@ -211,6 +213,27 @@ test("what a format cannot hold is said in the warnings", async () => {
   expect(outputs["image"]?.key).toMatch(/\.jpg$/);
   expect(warnings).toEqual(["JPEG holds 8 bits a sample, not 16."]);
 });
+
+test.each(["png", "jpeg", "webp", "tiff"] as const)(
+  "%s: author, copyright and date are in the result when they were asked for, and never unasked",
+  async (format) => {
+    await using bench = await openBench();
+    const image = await bench.picture("image", original, noise(original));
+    const { measures } = sampleLease();
+    const credits = { author: "Ruth Gruber", copyright: "© 1946 <Archive>", takenAt: "1946-05-14T12:30:00" };
+    const xmpOf = async (keep_credits: boolean) => {
+      const options = optionsOf({ output: { format, keep_credits } });
+      const change = { original: image, image, options, measures: { ...measures, credits } };
+      const { outputs } = await run(bench, change);
+      return (await sharp(await bench.file(outputs["image"])).metadata()).xmp;
+    };
+    const asked = await xmpOf(true);
+    expect(creditsOf({ xmp: asked })).toEqual(credits);
+    const unasked = await xmpOf(false);
+    expect(creditsOf({ xmp: unasked })).toBeUndefined();
+    for (const xmp of [asked, unasked]) expect(xmp?.toString()).toContain("DigitalSourceType>http");
+  },
+);
 
 test("a preview halved exactly is the mean of each four pixels", () => {
   const shape: RasterShape = { width: 8, height: 4, channels: 3, bits: 16 };

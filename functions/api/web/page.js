@@ -31,7 +31,7 @@ function chosenOptions() {
   return {
     preset: chosen.get("preset") ?? "balanced",
     operations: { upscale: Number(chosen.get("upscale")), colorize: chosen.has("colorize") },
-    output: { format: chosen.get("format") ?? "png" },
+    output: { format: chosen.get("format") ?? "png", keep_credits: chosen.has("keep_credits") },
   };
 }
 

@@ -32,10 +32,12 @@ Options
   --scale 2|4              enlarge each side (1 leaves the size alone; default 2)
   --preset NAME            faithful: invents nothing · balanced (default) · enhanced: may invent detail
   --only A,B / --skip A,B  of: ${SWITCHABLE.join(", ")}
+  --repair                 mend scratches, which is done only when asked for
   --colorize               colour a black-and-white photograph
   --format NAME            png (default), jpeg, webp, tiff
   --quality 1-100          for jpeg and webp (default 92)
   --bits 8|16              per channel, for png and tiff (default 8)
+  --keep-credits           write the photograph's author, copyright and date into the result
   --out DIR                write there instead of beside the photograph
   --fresh                  restore again, even where the same command has been run before
   --json                   one line of JSON per photograph on standard output
@@ -72,10 +74,12 @@ function readArguments(argv: readonly string[]) {
         preset: { type: "string" },
         only: { type: "string" },
         skip: { type: "string" },
+        repair: { type: "boolean" },
         colorize: { type: "boolean" },
         format: { type: "string" },
         quality: { type: "string" },
         bits: { type: "string" },
+        "keep-credits": { type: "boolean" },
         out: { type: "string" },
         fresh: { type: "boolean" },
         json: { type: "boolean" },
@@ -94,21 +98,23 @@ function readOptions(values: ReturnType<typeof readArguments>["values"]): Option
   const off = switchedOff(values.only, values.skip);
   const isOff = (name: Switchable): boolean => off.has(name);
   const scale = wholeNumber("--scale", values.scale ?? "2");
-  const colorize = values.colorize === true || (values.only?.split(",").includes("colorize") ?? false);
+  const isAsked = (name: "repair" | "colorize"): boolean =>
+    !isOff(name) && (values[name] === true || (values.only?.split(",").includes(name) ?? false));
   const parsed = Options.safeParse({
     preset: values.preset ?? "balanced",
     operations: {
-      repair: isOff("repair") ? false : "auto",
+      repair: isOff("repair") ? false : isAsked("repair") || "auto",
       denoise: isOff("denoise") ? false : "auto",
       faces: isOff("faces") ? false : "auto",
       tone: isOff("tone") ? false : "auto",
-      colorize: colorize && !isOff("colorize"),
+      colorize: isAsked("colorize"),
       upscale: isOff("upscale") ? 1 : scale,
     },
     output: {
       format: values.format === "jpg" ? "jpeg" : (values.format ?? "png"),
       ...(values.quality === undefined ? {} : { quality: wholeNumber("--quality", values.quality) }),
       ...(values.bits === undefined ? {} : { bits: wholeNumber("--bits", values.bits) }),
+      keep_credits: values["keep-credits"] ?? false,
     },
   });
   if (parsed.success) return parsed.data;

@@ -61,7 +61,7 @@ test("what was asked for is what the restoration says, defaults filled in", asyn
   expect(created.options).toEqual({
     preset: "faithful",
     operations: { repair: "auto", denoise: "auto", colorize: false, faces: false, upscale: 4, tone: "auto" },
-    output: { format: "jpeg", quality: 80, bits: 8 },
+    output: { format: "jpeg", quality: 80, bits: 8, keep_credits: false },
     retention_hours: 24,
   });
   expect(created).toMatchObject({ external_id: "order-991", metadata: { file_name: "grandma.jpg" } });

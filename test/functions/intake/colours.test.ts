@@ -5,6 +5,7 @@ import { ciede2000 } from "../../measures/delta-e.ts";
 import { adobeRgb, grayProfile, rgbProfile } from "../../corpus/icc-profile.ts";
 import { withIcc } from "../../corpus/jpeg-segment.ts";
 import { iccChunk, pngFile, pngRows } from "../../corpus/png-file.ts";
+import { encodeRaster } from "#agent/image/encode.ts";
 
 let fixture: IntakeFixture;
 
@@ -15,6 +16,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await fixture[Symbol.asyncDispose]();
 });
+
+const metadata = { software: "PhotoKeep" };
 
 type Rgb = readonly [number, number, number];
 
@@ -146,6 +149,47 @@ test("gray keeps its brightness: without a profile as it is, with one by its cur
     const converted = await worst(tagged, meant, bits);
     expect(converted.worst).toBeLessThan(0.5);
     expect(converted.words).toEqual([expect.stringContaining("profile")]);
+  }
+});
+
+test("from the upload to a result of sixteen bits no colour moves by a difference that anybody sees", async () => {
+  const levels = Uint16Array.from({ length: 64 }, (_, at) => Math.round(2_000 + at * 1_000));
+  const gray = { width: 64, height: 1, bits: 16, colour: 0, rows: pngRows(levels, 64) } as const;
+  const light = (level: number) => times(srgbToXyz, [level, level, level]);
+  const { file: plain, stored } = rgbPng(16);
+  const uploads = [
+    {
+      file: plain,
+      meant: stored.map((colour) => times(srgbToXyz, colour.map(srgbLight) as unknown as Rgb)),
+    },
+    {
+      file: rgbPng(16, [iccChunk(rgbProfile(adobeRgb))]).file,
+      meant: stored.map((colour) =>
+        times(adobeToXyz, colour.map((value) => value ** adobeRgb.gamma) as unknown as Rgb),
+      ),
+    },
+    {
+      file: pngFile({ ...gray, chunks: [iccChunk(grayProfile(1.8))] }),
+      meant: [...levels].map((level) => light((level / 65_535) ** (461 / 256))),
+    },
+  ];
+  for (const [index, { file, meant }] of uploads.entries()) {
+    const { image } = await fixture.intake(file);
+    for (const format of ["png", "tiff"] as const) {
+      const out = `${image.path}.${format}`;
+      const isGray = index === 2;
+      await encodeRaster({ raster: image.path, out, format, bits: 16, gray: isGray, metadata });
+      const written = sharp(out, { ignoreIcc: true });
+      expect((await written.metadata()).channels).toBe(isGray ? 1 : 3);
+      const bytes = await written.toColourspace("rgb16").raw({ depth: "ushort" }).toBuffer();
+      const samples = new Uint16Array(Uint8Array.from(bytes).buffer);
+      for (const [at, xyz] of meant.entries()) {
+        // What sRGB cannot show is clipped.
+        if (!times(xyzToSrgb, xyz).every((value) => value > -1e-6 && value < 1 + 1e-6)) continue;
+        const rgb = [...samples.subarray(3 * at, 3 * at + 3)].map((level) => srgbLight(level / 65_535));
+        expect(ciede2000(lab(xyz), lab(times(srgbToXyz, rgb as unknown as Rgb)))).toBeLessThan(0.5);
+      }
+    }
   }
 });
 

@@ -98,6 +98,13 @@ test("of a damaged block nothing is told that is not a credit: no number, no pla
   sound.copy(elsewhere, author + 4, serial + 4, serial + 12);
   // Without its end the author's name would go on into the copyright.
   for (const damaged of [longer, elsewhere]) expect(creditsOf({ exif: damaged })?.author).toBeUndefined();
+  // The maker under the author's tag.
+  const renamed = Buffer.from(sound);
+  renamed.writeUInt16LE(315, entryOf(271));
+  expect(creditsOf({ exif: renamed })).toBeUndefined();
+  const endless = Buffer.from(sound);
+  endless[sound.indexOf("Ruth Gruber\0") + 11] = 0x20;
+  expect(creditsOf({ exif: endless })?.author).toBeUndefined();
 
   const packet = "<dc:creator></dc:creator><x:place><rdf:li>canary</rdf:li></x:place>";
   expect(creditsOf({ xmp: Buffer.from(packet) })).toBeUndefined();
