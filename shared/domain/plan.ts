@@ -37,15 +37,16 @@ export interface PlanAsk {
 export function planStages(ask: PlanAsk): Plan {
   const { options, analysis } = ask;
   const scale = scaleWithinLimits(ask);
+  const enlargement = upscale(ask, scale);
   return {
     scale,
     steps: [
       { kind: "analyze", run: true, reason: "measures what the photograph needs" },
       repair(ask),
-      denoise(ask),
+      denoise(ask, enlargement),
       colorize(ask),
       faces(ask),
-      upscale(ask, scale),
+      enlargement,
       { kind: "finish", run: true, reason: finishReason(options, analysis) },
     ],
   };
@@ -62,9 +63,11 @@ function repair(ask: PlanAsk): PlanStep {
   return withModel(ask, { kind: "repair", task: "repair", want: "scratches, as asked for" });
 }
 
-function denoise(ask: PlanAsk): PlanStep {
+function denoise(ask: PlanAsk, enlargement: PlanStep): PlanStep {
   const { options, measures, analysis, can } = ask;
   if (options.operations.denoise === false) return skip("denoise", "switched off");
+  if (options.operations.denoise === "auto" && cleans(enlargement))
+    return skip("denoise", `left to ${enlargement.model}, which takes grain and JPEG blocks away itself`);
   const { passes, missing } = planCleaning({ options, measures, analysis, models: can.models });
   const needs = {
     dejpeg: `JPEG quality ${measures.jpegQuality ?? 100}`,
@@ -86,6 +89,10 @@ function denoise(ask: PlanAsk): PlanStep {
   });
   const lacking = missing.map((each) => `; ${needs[each]}: no model for it is here`);
   return { kind: "denoise", run: true, model: last.model, reason: parts.join(", then ") + lacking.join("") };
+}
+
+function cleans({ run, model }: PlanStep): boolean {
+  return run && model !== undefined && findModel(model)?.cleans === true;
 }
 
 function colorize(ask: PlanAsk): PlanStep {

@@ -52,6 +52,16 @@ test("the denoise step tells both of its passes and names the last one's model",
   });
 });
 
+test("grain is left to an enlarger that was trained on it, unless cleaning is asked for", () => {
+  const models = ["ffdnet-color", "realesr-general-x4v3"];
+  expect(stepOf("denoise", { models })).toMatchObject({
+    run: false,
+    reason: "left to realesr-general-x4v3, which takes grain and JPEG blocks away itself",
+  });
+  expect(stepOf("denoise", { models, operations: { upscale: 1 } })).toMatchObject({ run: true });
+  expect(stepOf("denoise", { models, operations: { denoise: true } })).toMatchObject({ run: true });
+});
+
 test("a pass without a model is told beside the one that runs; with none at all the stage says how to get one", () => {
   expect(stepOf("denoise", { quality: 50, models: ["ffdnet-color"] })?.reason).toMatch(
     /taken at strength 12\.0; JPEG quality 50: no model for it is here$/,

@@ -47,6 +47,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
     tile: { context: 24, multiple: 1, pixelsMax: 262_144 },
     precision: "fp32",
     generative: true,
+    cleans: true,
     footprint: { loadBytes: 14 * MIB, bytesPerPixel: 2_400 },
   },
   {
@@ -65,6 +66,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
     tile: { context: 24, multiple: 1, pixelsMax: 262_144 },
     precision: "fp32",
     generative: true,
+    cleans: true,
   },
   {
     id: "realesr-general-wdn-x4v3",
@@ -103,6 +105,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
     tile: { context: 16, multiple: 1, pixelsMax: 36_864 },
     precision: "fp16",
     generative: true,
+    cleans: true,
     footprint: { loadBytes: 300 * MIB, bytesPerPixel: 15_400 },
   },
   {
@@ -209,6 +212,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
       tile: fixedTile(256, 16),
       precision,
       generative: true,
+      cleans: true,
     })),
   ),
   {
