@@ -34,7 +34,6 @@ import { openSqsQueue } from "#shared/adapters/sqs-queue.ts";
 import { createSqsQueue, deleteSqsQueue } from "#shared/adapters/sqs-resources.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
-import type { Analysis } from "#shared/domain/analysis.ts";
 import { FLEET } from "#shared/domain/budget.ts";
 import { modelsFor } from "#shared/domain/catalogue.ts";
 import { invariant } from "#shared/domain/fault.ts";
@@ -42,6 +41,7 @@ import { DISCARD_AFTER_MS } from "#shared/domain/limits.ts";
 import { createLog } from "#shared/log.ts";
 import type { Clock, Queue } from "#shared/ports.ts";
 import { runConsumer } from "#shared/queue-consumer.ts";
+import { sampleAnalysis } from "../domain/sample-analysis.ts";
 
 const HELP = `Counts what a job of five stages costs on AWS's engines.
 
@@ -79,15 +79,7 @@ const log = createLog({
   base: {},
 });
 
-const analysis: Analysis = {
-  noise: 0.1,
-  sharpness: 0.5,
-  gray: false,
-  sepia: false,
-  tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0, cast: 0 },
-  faces: [{ x: 10, y: 10, width: 40, height: 40, score: 0.9 }],
-  facesUnknown: false,
-};
+const analysis = sampleAnalysis({ noise: 0.1, faces: [{ x: 10, y: 10, width: 40, height: 40, score: 0.9 }] });
 
 /** A stage that leaves its picture as it came. */
 const copying: StageRunner = async ({ lease, files }) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Analysis } from "#shared/domain/analysis.ts";
 import { planCleaning } from "#shared/domain/cleaning.ts";
 import { Options } from "#shared/domain/options.ts";
+import { sampleAnalysis } from "./sample-analysis.ts";
 
 const ALL = ["ffdnet-color", "dncnn3-dejpeg-luma", "cosine-denoise", "cosine-deblock"];
 const BUILT_IN = ["cosine-denoise", "cosine-deblock"];
@@ -12,19 +12,10 @@ function cleaning(of: {
   denoise?: boolean;
   models?: readonly string[];
 }) {
-  const analysis: Analysis = {
-    noise: (of.noise ?? 0) / 255,
-    sharpness: 0.5,
-    gray: false,
-    sepia: false,
-    tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0, cast: 0 },
-    faces: [],
-    facesUnknown: false,
-  };
   return planCleaning({
     options: Options.parse({ operations: { denoise: of.denoise ?? "auto" } }),
     measures: of.jpegQuality === undefined ? {} : { jpegQuality: of.jpegQuality },
-    analysis,
+    analysis: sampleAnalysis({ noise: (of.noise ?? 0) / 255 }),
     models: of.models ?? ALL,
   });
 }

@@ -1,10 +1,11 @@
-import type { Analysis, IntakeMeasures } from "#shared/domain/analysis.ts";
+import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import { FLEET, type Policy } from "#shared/domain/budget.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import { decide } from "#shared/domain/decide.ts";
 import { newJob, stageOf, type Job } from "#shared/domain/job.ts";
 import { Options } from "#shared/domain/options.ts";
 import type { StageKind } from "#shared/domain/stage.ts";
+import { sampleAnalysis } from "./sample-analysis.ts";
 
 /** A job and a clock to lead through its states by hand. */
 export const START = 1_800_000_000_000;
@@ -32,15 +33,7 @@ export const measures: IntakeMeasures = {
   warnings: [],
 };
 
-export const analysis: Analysis = {
-  noise: 0.03,
-  sharpness: 0.5,
-  gray: false,
-  sepia: false,
-  tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0, cast: 0 },
-  faces: [],
-  facesUnknown: false,
-};
+export const analysis = sampleAnalysis({ noise: 0.03 });
 
 export const can = { stages: ["analyze", "upscale", "finish"] as StageKind[], models: ["esrgan-thick"] };
 

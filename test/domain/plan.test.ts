@@ -1,19 +1,9 @@
 import { expect, test } from "vitest";
-import type { Analysis } from "#shared/domain/analysis.ts";
 import { Options } from "#shared/domain/options.ts";
 import { planStages, type PlanAsk } from "#shared/domain/plan.ts";
 import { STAGE_KINDS, type StageKind } from "#shared/domain/stage.ts";
 import { sampleLease } from "../gpu-agent/sample-lease.ts";
-
-const analysis: Analysis = {
-  noise: 6 / 255,
-  sharpness: 0.5,
-  gray: false,
-  sepia: false,
-  tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0, cast: 0 },
-  faces: [],
-  facesUnknown: false,
-};
+import { sampleAnalysis } from "./sample-analysis.ts";
 
 function stepOf(kind: StageKind, change: { operations?: object; models?: string[]; quality?: number } = {}) {
   const ask: PlanAsk = {
@@ -22,7 +12,7 @@ function stepOf(kind: StageKind, change: { operations?: object; models?: string[
       ...sampleLease().measures,
       ...(change.quality === undefined ? {} : { jpegQuality: change.quality }),
     },
-    analysis,
+    analysis: sampleAnalysis({ noise: 6 / 255 }),
     can: {
       stages: [...STAGE_KINDS],
       models: change.models ?? ["ffdnet-color", "dncnn3-dejpeg-luma", "scratch-lines", "esrgan-thick"],

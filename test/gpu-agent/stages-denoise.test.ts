@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import type { Analysis, IntakeMeasures } from "#shared/domain/analysis.ts";
+import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import type { ModelEntry } from "#shared/domain/model.ts";
 import type { RasterShape, Samples } from "#agent/image/raster-shape.ts";
 import { createBuiltIn } from "#agent/stages/built-in.ts";
 import { denoise } from "#agent/stages/denoise.ts";
+import { sampleAnalysis } from "../domain/sample-analysis.ts";
 import { noise, paint } from "./image/picture-fixture.ts";
 import { sampleLease } from "./sample-lease.ts";
 import { entryOf, fakeModel, nearest, openBench, optionsOf } from "./stage-fixture.ts";
@@ -12,15 +13,7 @@ const shape: RasterShape = { width: 48, height: 40, channels: 3, bits: 8 };
 const ffdnet = entryOf("ffdnet-color");
 const dejpeg = entryOf("dncnn3-dejpeg-luma");
 
-const grainy: Analysis = {
-  noise: 8 / 255,
-  sharpness: 0.5,
-  gray: false,
-  sepia: false,
-  tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0, cast: 0 },
-  faces: [],
-  facesUnknown: false,
-};
+const grainy = sampleAnalysis({ noise: 8 / 255 });
 const measuresOf = (change: Partial<IntakeMeasures>): IntakeMeasures => ({
   ...sampleLease().measures,
   ...change,

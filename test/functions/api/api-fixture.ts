@@ -11,7 +11,7 @@ import { createMemoryBlobs } from "#shared/adapters/memory-blobs.ts";
 import { createMemoryQueue } from "#shared/adapters/memory-queue.ts";
 import { createMemoryStore } from "#shared/adapters/memory-store.ts";
 import { createUrlSigner } from "#shared/adapters/url-signer.ts";
-import type { Analysis, IntakeMeasures } from "#shared/domain/analysis.ts";
+import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import type { BlobRef } from "#shared/domain/blob.ts";
 import { FLEET } from "#shared/domain/budget.ts";
 import type { Job } from "#shared/domain/job.ts";
@@ -19,6 +19,7 @@ import { PROTOCOL_VERSION, type Capabilities, type Lease, type Progress } from "
 import { STAGE_KINDS } from "#shared/domain/stage.ts";
 import { createLog } from "#shared/log.ts";
 import type { Clock, Entropy } from "#shared/ports.ts";
+import { sampleAnalysis } from "../../domain/sample-analysis.ts";
 
 const FLEET_SECRET = "the fleet's secret";
 
@@ -163,15 +164,10 @@ const MEASURES: IntakeMeasures = {
   warnings: ["The file is cut short; the lower part is missing."],
 };
 
-const ANALYSIS: Analysis = {
+const ANALYSIS = sampleAnalysis({
   noise: 0.03,
-  sharpness: 0.5,
-  gray: false,
-  sepia: false,
   tone: { black: [0, 0, 0], white: [1, 1, 1], fading: 0.2, cast: 0.1 },
-  faces: [],
-  facesUnknown: false,
-};
+});
 
 const CAN: Capabilities = {
   protocol: PROTOCOL_VERSION,

@@ -109,7 +109,7 @@ test("the stream tells each change with the whole object, progress included, and
       ({ restoration }) =>
         `${restoration.status} ${restoration.progress?.stage ?? "-"} ${restoration.progress?.percent ?? "-"}`,
     ),
-  ).toEqual(["processing analyze 0", "processing analyze 50", "processing denoise 0", "canceled - -"]);
+  ).toEqual(["processing analyze 0", "processing analyze 50", "processing upscale 0", "canceled - -"]);
   expect(new Set(events.map(({ id }) => id)).size).toBe(4);
   expect(text.startsWith("retry: 2000\n\n")).toBe(true);
   expect(events.at(-1)?.id).toBe((await all.get(links.self)).headers.get("etag"));
