@@ -151,15 +151,18 @@ export type ModelWish = {
 
 /**
  * The models for a task, best first; the planner takes the first that is present and allowed. A model that enlarges more
- * than wanted serves too (its result is reduced); one that enlarges less does not, because running it twice doubles its
- * artefacts. An empty answer means that no model of this preset does the task.
+ * than wanted serves too (its result is reduced); one that enlarges less only where two passes of it were measured,
+ * because they double its artefacts. An empty answer means that no model of this preset does the task.
  */
 export function modelsFor(task: ModelTask, { preset, scale = 4 }: ModelWish): ModelId[] {
   const ranked = RANKINGS[task][preset];
   if (task !== "upscale") return [...ranked];
-  return ranked.filter((id) => scaleOf(id) >= Math.min(scale, 4));
+  return ranked.filter((id) => reachOf(id) >= scale);
 }
 
-function scaleOf(id: ModelId): number {
-  return BY_ID.get(id)?.scale ?? 1;
+/** How much a model enlarges at most, in as many passes as it may make. */
+function reachOf(id: ModelId): number {
+  const entry = BY_ID.get(id);
+  if (entry === undefined) return 1;
+  return entry.twice === true ? entry.scale ** 2 : entry.scale;
 }

@@ -151,5 +151,7 @@ export type ModelEntry = {
   readonly generative: boolean;
   /** Of an enlarger: takes grain and JPEG's blocks away itself; what is cleaned before comes out worse (docs/quality.md). */
   readonly cleans?: boolean;
+  /** Of an enlarger ×2: serves ×4 in two passes, which brings it nearer to the truth than any single one (docs/quality.md). */
+  readonly twice?: boolean;
   readonly footprint?: Footprint;
 };

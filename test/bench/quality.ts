@@ -122,7 +122,6 @@ async function whole(): Promise<void> {
   const enlargement = await enlargementTask(ids, doors);
   const denoising = await denoisingTask(many, ids, doors);
 
-  const args = process.argv.slice(2);
   await writeFile(
     join(DOCS, "quality.md"),
     qualityPage({
@@ -130,7 +129,7 @@ async function whole(): Promise<void> {
       enlargement: enlargement.rows,
       denoising: denoising.rows,
       seed,
-      command: ["npm run bench:quality", ...(args.length === 0 ? [] : ["--", ...args])].join(" "),
+      command: `npm run bench:quality -- --pictures ${values.pictures} --beside ${values.beside} --slow ${values.slow}`,
     }),
   );
   await writeFile(join(DOCS, "quality-severity.svg"), qualityPlot(scores));

@@ -67,11 +67,15 @@ test("every task has a model for some preset, and enlarging has one that needs n
   }
 });
 
-test("an enlargement is never made by running a smaller one twice", () => {
+test("an enlargement is made by running a smaller one twice only where that was measured", () => {
   for (const preset of Preset.options) {
-    for (const id of modelsFor("upscale", { preset, scale: 4 }))
-      expect(findModel(id)?.scale, id).toBeGreaterThanOrEqual(4);
+    for (const id of modelsFor("upscale", { preset, scale: 4 })) {
+      const entry = findModel(id);
+      expect(entry?.twice === true || (entry?.scale ?? 0) >= 4, id).toBe(true);
+    }
   }
+  expect(modelsFor("upscale", { preset: "faithful", scale: 4 })[0]).toBe("waifu2x-photo-noise1-x2");
+  expect(modelsFor("upscale", { preset: "balanced", scale: 4 })).not.toContain("nomos-span-x2");
   expect(modelsFor("upscale", { preset: "faithful", scale: 2 })[0]).toBe("waifu2x-photo-noise1-x2");
 });
 

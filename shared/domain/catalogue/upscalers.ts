@@ -160,6 +160,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
     tile: { context: 7, multiple: 1, pixelsMax: 65_536, margin: 7 },
     precision: "fp32",
     generative: false,
+    twice: true,
     footprint: { loadBytes: 6 * MIB, bytesPerPixel: 6_250 },
   },
   {
@@ -179,6 +180,7 @@ export const UPSCALERS: readonly ModelEntry[] = [
     tile: { context: 7, multiple: 1, pixelsMax: 65_536, margin: 7 },
     precision: "fp32",
     generative: false,
+    twice: true,
     footprint: { loadBytes: 6 * MIB, bytesPerPixel: 6_250 },
   },
   {

@@ -58,7 +58,7 @@ Written by \`npm run bench:quality\`; do not edit. Command: \`${command}\`.
 
 ## Old photographs
 
-![PSNR by severity](quality-severity.svg)
+![gain by severity](quality-severity.svg)
 
 ${severityNames.map((name) => severitySection(scores, name)).join("\n")}
 ### What each stage brings
