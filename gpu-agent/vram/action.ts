@@ -30,7 +30,7 @@ interface Prefetch {
 }
 
 /** Starts a stage: its model is loaded and its activations fit. */
-interface Run extends StageOf {
+export interface Run extends StageOf {
   readonly kind: "run";
   /** Jobs that arrived earlier and had a stage ready: each is overtaken once more. */
   readonly overtaken: readonly JobDemand[];

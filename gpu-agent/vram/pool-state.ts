@@ -53,7 +53,7 @@ export interface PoolState {
 }
 
 /** Whether a model in this phase takes device memory. */
-function holdsMemory(phase: ModelPhase): boolean {
+export function holdsMemory(phase: ModelPhase): boolean {
   return phase !== "cold" && phase !== "warming" && phase !== "warm";
 }
 
