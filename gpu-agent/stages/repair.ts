@@ -2,7 +2,7 @@ import { fillBands } from "../image/fill-bands.ts";
 import { createRaster, openRaster } from "../image/raster.ts";
 import { widenedSource } from "../image/row-source.ts";
 import type { StageRunner } from "./stage.ts";
-import { modelOf, runModelPass } from "./tiled-stage.ts";
+import { modelOf, runModelPass, within } from "./tiled-stage.ts";
 
 /** How much of the stage's time the search takes. */
 const SEARCH_SHARE = 0.8;
@@ -29,7 +29,7 @@ export const repair: StageRunner = async (work, signal) => {
   await using writer = await createRaster(out, { width, height, channels, bits: 16 });
   const onBand = (done: number): void =>
     report({
-      fraction: SEARCH_SHARE + (1 - SEARCH_SHARE) * done,
+      fraction: within([SEARCH_SHARE, 1], done),
       tilesDone: 0,
       tilesTotal: 0,
       doing: "writing",

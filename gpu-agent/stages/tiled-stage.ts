@@ -126,7 +126,7 @@ async function pass(
   });
   const tell = (done: number): void =>
     report({
-      fraction: share[0] + ((share[1] - share[0]) * done) / plan.tiles,
+      fraction: within(share, done / plan.tiles),
       tilesDone: done,
       tilesTotal: plan.tiles,
       doing: "running",
@@ -149,6 +149,11 @@ async function pass(
   const problem = answer === "mask" ? undefined : levelsProblem(levels, ask.conditions.sigma);
   if (problem !== undefined) throw invalid(entry.id, `the picture came out ${problem}`);
   return { ...(await writer.finish()), width: shape.width, height: shape.height, tiles: plan.tiles };
+}
+
+/** From the first to the second as `done` goes from 0 to 1, never beyond either, whatever the rounding. */
+export function within([from, to]: readonly [number, number], done: number): number {
+  return from * (1 - done) + to * done;
 }
 
 /** The model that the plan names. @throws Fault missing `model_missing`. */

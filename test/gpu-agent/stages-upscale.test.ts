@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Fault } from "#shared/domain/fault.ts";
 import type { RasterShape } from "#agent/image/raster-shape.ts";
 import { createTileModel } from "#agent/stages/tile-model.ts";
+import { within } from "#agent/stages/tiled-stage.ts";
 import { upscale } from "#agent/stages/upscale.ts";
 import { noise, paint } from "./image/picture-fixture.ts";
 import { entryOf, fakeModel, nearest, openBench } from "./stage-fixture.ts";
@@ -76,6 +77,20 @@ test("a ×2 model that may serves ×4 in two passes, and the progress only ever 
   const fractions = bench.progress.map(({ fraction }) => fraction);
   expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
   expect(fractions.at(-1)).toBe(1);
+});
+
+test("a part of the progress ends where it should for every number of tiles, and never beyond", () => {
+  for (const share of [
+    [0.2, 1],
+    [0, 0.8],
+    [1 / 3, 2 / 3],
+  ] as const) {
+    for (let tiles = 1; tiles < 500; tiles += 1) {
+      expect(within(share, tiles / tiles)).toBe(share[1]);
+      expect(within(share, 0)).toBe(share[0]);
+      for (const done of [1, tiles - 1]) expect(within(share, done / tiles)).toBeLessThanOrEqual(share[1]);
+    }
+  }
 });
 
 test("a gray picture stays one channel", async () => {
