@@ -55,7 +55,7 @@ const always = (...ids: readonly ModelId[]): Ranking => ({ faithful: ids, balanc
  * - `upscale` balanced: with the grain of old photographs (σ 15/255) the general Real-ESRGAN keeps 27.7 dB, esrgan-thick
  *   26.9, nomos-span 25.8; `wdn` is its training for weak denoising and keeps the grain (26.4). The RRDB GANs invent
  *   more and follow only on request. The full Real-ESRGANs take grain and blocks away themselves (`cleans`): cleaning
- *   before them costs 0.1–0.7 dB at every severity, before the other enlargers it gains.
+ *   before them costs 0.1–0.7 dB at every severity, before the other enlargers it gains (docs/chain.md).
  * - `denoise`: FFDNet first, because its strength is the measured noise level; DnCNN hardly touches film grain, less than
  *   what is built in (docs/quality.md, as for what follows).
  * - `dejpeg`: DnCNN-3 gains 1.1 dB and more down to quality 10, the built-in method a third of that.

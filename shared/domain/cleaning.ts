@@ -6,15 +6,15 @@ import type { Options } from "./options.ts";
 /** Grain below this (standard deviation, 0..1) is left alone: half a level of 255 short of what an eye finds. */
 const NOISE_NOTABLE = 0.012;
 /**
- * JPEG quality below which its blocks are taken away before the grain: at 75 that gains a little before an enlargement, at
- * 55 nearly 0.9 dB, at 85 it loses (docs/quality.md).
+ * JPEG quality below which its blocks are taken away before the grain: at 85 that loses against the grain alone, at 75 it
+ * is even, at 55 it gains 0.1–0.5 dB (docs/chain.md).
  */
 const JPEG_QUALITY_NOTABLE = 80;
 
 /**
  * Denoisers are trained on noise that is apart in every channel and pixel. Film grain is mostly common to the channels and
  * JPEG has spread it, so that the lightness carries more of it than one channel's measure says. Twice the measure came
- * nearest to the truth at every severity of the benchmark, and costs a photograph without damage nothing; where the
+ * nearest to the truth at every severity of the benchmark; where the
  * blocks have gone before, part of the grain went with them.
  */
 const STRENGTH = { asFound: 2, withoutBlocks: 1.5 } as const;

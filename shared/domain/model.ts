@@ -149,7 +149,7 @@ export type ModelEntry = {
   readonly precision: "fp32" | "fp16" | "int8";
   /** Trained with an adversarial or diffusion loss: may invent detail, so never in `faithful`. */
   readonly generative: boolean;
-  /** Of an enlarger: takes grain and JPEG's blocks away itself; what is cleaned before comes out worse (docs/quality.md). */
+  /** Of an enlarger: takes grain and JPEG's blocks away itself; what is cleaned before comes out worse (docs/chain.md). */
   readonly cleans?: boolean;
   /** Of an enlarger ×2: serves ×4 in two passes, which brings it nearer to the truth than any single one (docs/quality.md). */
   readonly twice?: boolean;
