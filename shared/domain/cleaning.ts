@@ -14,8 +14,8 @@ const JPEG_QUALITY_NOTABLE = 80;
 /**
  * Denoisers are trained on noise that is apart in every channel and pixel. Film grain is mostly common to the channels and
  * JPEG has spread it, so that the lightness carries more of it than one channel's measure says. Twice the measure came
- * nearest to the truth at every severity of the benchmark; where the
- * blocks have gone before, part of the grain went with them.
+ * nearest to the truth at every severity of the benchmark; where the blocks have gone before, part of the grain went with
+ * them.
  */
 const STRENGTH = { asFound: 2, withoutBlocks: 1.5 } as const;
 /** Beyond 20 of 255 FFDNet leaves less than a tenth of the finest detail of skin, whatever the grain was. */
