@@ -1,5 +1,4 @@
-import type { BlobRef } from "#shared/domain/blob.ts";
-import { Fault } from "#shared/domain/fault.ts";
+import { Fault, invariant } from "#shared/domain/fault.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { levelsProblem } from "../image/levels.ts";
 import { withMargin, withoutMargin } from "../image/margin.ts";
@@ -22,14 +21,14 @@ const NARROW_SIDE = 24;
 /** When memory runs out: the same again with everything idle released, then with tiles of half, a quarter, an eighth. */
 const OOM_STEPS = [1, 2, 4, 8] as const;
 
-export interface TiledAsk {
-  /** Enlargement of each side by this stage. */
+interface TiledAsk {
+  /** Enlargement of each side. */
   readonly scale: number;
   readonly conditions: ModelConditions;
 }
 
 /** One pass of a model over a whole picture, from file to file. */
-export interface ModelPass extends TiledAsk {
+interface ModelPass extends TiledAsk {
   readonly model: string;
   readonly path: string;
   /** Where the answer is written, at 16 bits. */
@@ -41,36 +40,51 @@ export interface ModelPass extends TiledAsk {
 }
 
 /** A picture that was written, and by how many tiles. */
-export interface PassResult extends WrittenFile {
+interface PassResult extends WrittenFile {
   readonly width: number;
   readonly height: number;
   readonly tiles: number;
 }
 
+/** One of the passes that a stage makes over its picture. */
+interface StagePass extends TiledAsk {
+  readonly model: string;
+  /** How much of the stage it is, beside the others; 1 by default. */
+  readonly weight?: number;
+}
+
 /**
- * A stage that is one pass of the lease's model over the whole picture, tile by tile, to a picture of 16 bits. Gray
- * stays one channel.
+ * A stage that is passes of models over the whole picture, each over what the one before has written, tile by tile, to a
+ * picture of 16 bits. Gray stays one channel. What lies between them stays in the run's scratch folder.
+ * @param passes one at least; the last one's model is the stage's.
  * @throws Fault as {@link runModelPass}.
  */
-export async function runTiledStage(
+export async function runPasses(
   work: StageWork,
-  ask: TiledAsk,
+  passes: readonly StagePass[],
   signal: AbortSignal,
 ): Promise<StageResult> {
   const { lease, files, report } = work;
-  const model = modelOf(lease);
+  const last = passes.at(-1);
+  invariant(last !== undefined, "a stage makes a pass");
+  const { model } = last;
   report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching", model });
-  const path = await files.fetch(lease.image);
-  const out = files.path("image.tif");
-  const pass: ModelPass = { ...ask, model, path, out, answer: "picture", share: [0, 1] };
-  return { outputs: { image: await storePass(work, pass, signal) }, model, warnings: [] };
-}
-
-/** Runs the last pass of a stage and stores what it writes as the stage's picture. */
-export async function storePass(work: StageWork, ask: ModelPass, signal: AbortSignal): Promise<BlobRef> {
-  const { tiles, ...image } = await runModelPass(work, ask, signal);
-  work.report({ fraction: 1, tilesDone: tiles, tilesTotal: tiles, doing: "writing", model: ask.model });
-  return await work.files.store("image", { path: ask.out, contentType: "image/tiff", ...image });
+  let path = await files.fetch(lease.image);
+  let written: PassResult | undefined;
+  const total = passes.reduce((sum, { weight = 1 }) => sum + weight, 0);
+  let done = 0;
+  for (const [index, { weight = 1, ...pass }] of passes.entries()) {
+    const out = files.path(`pass-${index}.tif`);
+    const share = [done / total, (done + weight) / total] as const;
+    written = await runModelPass(work, { ...pass, path, out, answer: "picture", share }, signal);
+    path = out;
+    done += weight;
+  }
+  invariant(written !== undefined, "the passes have run");
+  const { tiles, ...image } = written;
+  report({ fraction: 1, tilesDone: tiles, tilesTotal: tiles, doing: "writing", model });
+  const stored = await files.store("image", { path, contentType: "image/tiff", ...image });
+  return { outputs: { image: stored }, model, warnings: [] };
 }
 
 /**

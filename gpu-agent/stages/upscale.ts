@@ -1,37 +1,24 @@
 import { findModel } from "#shared/domain/catalogue.ts";
 import type { StageRunner } from "./stage.ts";
-import { modelOf, runModelPass, runTiledStage, storePass, type ModelPass } from "./tiled-stage.ts";
-
-/** The first of two passes computes a fifth of the pixels. */
-const FIRST_SHARE = 0.2;
+import { modelOf, runPasses } from "./tiled-stage.ts";
 
 /**
  * Enlarges the picture by the plan's model: a ×4 model serves ×2 by proper halving, a ×2 model that may serve ×4 runs
- * twice, the picture between the passes in the run's scratch folder.
+ * twice.
  * @throws Fault as `runModelPass`.
  */
 export const upscale: StageRunner = async (work, signal) => {
-  const { lease, files, report } = work;
-  const model = modelOf(lease);
+  const model = modelOf(work.lease);
+  const { scale } = work.lease;
   const entry = findModel(model);
-  if (lease.scale !== 4 || entry?.scale !== 2 || entry.twice !== true)
-    return await runTiledStage(work, { scale: lease.scale, conditions: {} }, signal);
-  report({ fraction: 0, tilesDone: 0, tilesTotal: 0, doing: "fetching", model });
-  const first: ModelPass = {
-    model,
-    path: await files.fetch(lease.image),
-    out: files.path("half.tif"),
-    scale: 2,
-    conditions: {},
-    answer: "picture",
-    share: [0, FIRST_SHARE],
-  };
-  await runModelPass(work, first, signal);
-  const second = {
-    ...first,
-    path: first.out,
-    out: files.path("image.tif"),
-    share: [FIRST_SHARE, 1],
-  } as const;
-  return { outputs: { image: await storePass(work, second, signal) }, model, warnings: [] };
+  const isTwice = scale === 4 && entry?.scale === 2 && entry.twice === true;
+  const pass = { model, conditions: {} };
+  // The second pass computes four times the pixels of the first.
+  const passes = isTwice
+    ? [
+        { ...pass, scale: 2, weight: 1 },
+        { ...pass, scale: 2, weight: 4 },
+      ]
+    : [{ ...pass, scale }];
+  return await runPasses(work, passes, signal);
 };

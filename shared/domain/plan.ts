@@ -59,7 +59,8 @@ export function planStages(ask: PlanAsk): Plan {
 function repair(ask: PlanAsk): PlanStep {
   const choice = ask.options.operations.repair;
   if (choice === false) return skip("repair", "switched off");
-  if (choice === "auto") return skip("repair", "scratches are mended only when that is asked for");
+  if (choice === "auto")
+    return skip("repair", "scratches are mended only when asked for (operations.repair, --repair)");
   return withModel(ask, { kind: "repair", task: "repair", want: "scratches, as asked for" });
 }
 

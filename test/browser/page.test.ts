@@ -70,6 +70,7 @@ inBrowser("the options chosen are the options asked for", async () => {
   await all.page.getByRole("radio", { name: "Enhanced" }).check();
   await all.page.getByRole("radio", { name: "×4" }).check();
   await all.page.getByRole("radio", { name: "WebP" }).check();
+  await all.page.getByLabel("Mend scratches").check();
   await all.page.getByLabel("Colour black-and-white photographs").check();
   await all.page.getByLabel("Keep author, copyright and date").check();
   await all.page.locator("#files").setInputFiles(PHOTO);
@@ -78,7 +79,7 @@ inBrowser("the options chosen are the options asked for", async () => {
   expect(await answer.json()).toMatchObject({
     options: {
       preset: "enhanced",
-      operations: { upscale: 4, colorize: true },
+      operations: { upscale: 4, repair: true, colorize: true },
       output: { format: "webp", keep_credits: true },
     },
     metadata: { file_name: "portrait.jpg" },
@@ -182,11 +183,11 @@ inBrowser("everything can be reached and done by keyboard", async () => {
   await using all = await opened();
   await all.page.goto(all.stub.url);
   const focused: string[] = [];
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 7; i++) {
     await all.page.keyboard.press("Tab");
     focused.push(await all.page.evaluate<string>("document.activeElement.name || document.activeElement.id"));
   }
-  expect(focused.slice(0, 5)).toEqual(["files", "preset", "upscale", "format", "colorize"]);
+  expect(focused).toEqual(["files", "preset", "upscale", "format", "repair", "colorize", "keep_credits"]);
   await all.page.getByRole("radio", { name: "Balanced" }).focus();
   await all.page.keyboard.press("ArrowRight");
   expect(await all.page.getByRole("radio", { name: "Enhanced" }).isChecked()).toBe(true);

@@ -83,6 +83,18 @@ test("without weights the built-in methods take grain away, and a tile's border 
   for (const [i, level] of parts.entries()) expect(Math.abs(level - whole[i]!)).toBeLessThanOrEqual(1);
 });
 
+test("the smallest picture passes through what is built in", async () => {
+  await using bench = await openBench();
+  const dot: RasterShape = { width: 1, height: 1, channels: 3, bits: 8 };
+  const image = await bench.picture("image", dot, noise(dot));
+  const models = ["cosine-deblock", "cosine-denoise"].map((id) => createBuiltIn(entryOf(id)));
+  const measures = measuresOf({ jpegQuality: 30 });
+  const lease = { stage: "denoise", image, model: "cosine-denoise", analysis: grainy, measures } as const;
+  const outcome = await bench.run(denoise, lease, { models });
+  if (outcome.type !== "done") throw new Error(outcome.type);
+  expect((await bench.raster(outcome.result.outputs["image"])).shape).toEqual({ ...dot, bits: 16 });
+});
+
 test("a stage that finds no model for what is called for fails as missing", async () => {
   await using bench = await openBench();
   const image = await bench.picture("image", shape, noise(shape));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Fault } from "#shared/domain/fault.ts";
-import type { RasterShape } from "#agent/image/raster-shape.ts";
+import type { RasterShape, Samples } from "#agent/image/raster-shape.ts";
 import { createTileModel } from "#agent/stages/tile-model.ts";
 import { within } from "#agent/stages/tiled-stage.ts";
 import { upscale } from "#agent/stages/upscale.ts";
@@ -9,6 +9,18 @@ import { entryOf, fakeModel, nearest, openBench } from "./stage-fixture.ts";
 
 const small: RasterShape = { width: 40, height: 24, channels: 3, bits: 8 };
 const quick = entryOf("realesr-general-x4v3");
+
+/** That `small` came four times as large, each pixel repeated. */
+function expectNearest(result: Samples, samples: Samples): void {
+  for (const [x, y] of [
+    [0, 0],
+    [159, 95],
+    [77, 31],
+  ] as const) {
+    const from = (Math.floor(y / 4) * 40 + Math.floor(x / 4)) * 3;
+    expect(result[(y * 160 + x) * 3]).toBe(samples[from]! * 257);
+  }
+}
 
 test("a ×4 model enlarges each side by four, at sixteen bits, under the lease's prefix", async () => {
   await using bench = await openBench();
@@ -30,14 +42,7 @@ test("a ×4 model enlarges each side by four, at sixteen bits, under the lease's
   expect(outputs["image"]?.key).toMatch(/^jobs\/job_1\/upscale\/e3-[0-9a-f]{16}\.image\.tif$/);
   const result = await bench.raster(outputs["image"]);
   expect(result.shape).toEqual({ width: 160, height: 96, channels: 3, bits: 16 });
-  for (const [x, y] of [
-    [0, 0],
-    [159, 95],
-    [77, 31],
-  ] as const) {
-    const from = (Math.floor(y / 4) * 40 + Math.floor(x / 4)) * 3;
-    expect(result.samples[(y * 160 + x) * 3]).toBe(samples[from]! * 257);
-  }
+  expectNearest(result.samples, samples);
 });
 
 test("a ×4 model serves ×2 by halving, and a flat area stays exactly what it was", async () => {
@@ -66,14 +71,7 @@ test("a ×2 model that may serves ×4 in two passes, and the progress only ever 
   if (outcome.type !== "done") throw new Error(outcome.type);
   const { shape, samples: result } = await bench.raster(outcome.result.outputs["image"]);
   expect(shape).toEqual({ width: 160, height: 96, channels: 3, bits: 16 });
-  for (const [x, y] of [
-    [0, 0],
-    [159, 95],
-    [77, 31],
-  ] as const) {
-    const from = (Math.floor(y / 4) * 40 + Math.floor(x / 4)) * 3;
-    expect(result[(y * 160 + x) * 3]).toBe(samples[from]! * 257);
-  }
+  expectNearest(result, samples);
   const fractions = bench.progress.map(({ fraction }) => fraction);
   expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
   expect(fractions.at(-1)).toBe(1);

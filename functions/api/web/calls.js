@@ -2,7 +2,7 @@
 
 /** @typedef {import("../restoration-schema.ts").Restoration} Restoration */
 /** @typedef {import("../upload-slot.ts").UploadRequest} UploadRequest */
-/** @typedef {{ preset: string, operations: { upscale: number, colorize: boolean }, output: { format: string, keep_credits: boolean } }} Options */
+/** @typedef {{ preset: string, operations: { upscale: number, repair: true | "auto", colorize: boolean }, output: { format: string, keep_credits: boolean } }} Options */
 
 /** A failure with a sentence for the reader. */
 export class CallFailure extends Error {}

@@ -30,7 +30,11 @@ function chosenOptions() {
   );
   return {
     preset: chosen.get("preset") ?? "balanced",
-    operations: { upscale: Number(chosen.get("upscale")), colorize: chosen.has("colorize") },
+    operations: {
+      upscale: Number(chosen.get("upscale")),
+      repair: chosen.has("repair") || "auto",
+      colorize: chosen.has("colorize"),
+    },
     output: { format: chosen.get("format") ?? "png", keep_credits: chosen.has("keep_credits") },
   };
 }

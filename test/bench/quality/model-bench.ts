@@ -15,7 +15,7 @@ import { toByte, type RasterShape, type Samples } from "#agent/image/raster-shap
 import { analyze } from "#agent/stages/analyze.ts";
 import type { Model, StageFiles, StageResult, StageRunner } from "#agent/stages/stage.ts";
 import type { ModelConditions } from "#agent/stages/tile-model.ts";
-import { runTiledStage } from "#agent/stages/tiled-stage.ts";
+import { runPasses } from "#agent/stages/tiled-stage.ts";
 import { createModels } from "#agent/worker/models.ts";
 import { openModelSource } from "#agent/worker/model-source.ts";
 import { sampleLease } from "../../gpu-agent/sample-lease.ts";
@@ -79,7 +79,7 @@ export async function openModelBench(models: string | undefined): Promise<ModelB
       return analysis;
     },
     async pass(picture, { model, scale, conditions = {} }) {
-      const stage: StageRunner = (work, signal) => runTiledStage(work, { scale, conditions }, signal);
+      const stage: StageRunner = (work, signal) => runPasses(work, [{ model, scale, conditions }], signal);
       const { outputs } = await run(stage, picture, { model });
       const image = outputs["image"];
       invariant(image !== undefined, `${model} answers a picture`);

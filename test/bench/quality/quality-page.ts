@@ -85,6 +85,8 @@ heavy. The portrait (NASA, public domain) is not among the pictures measured.
 - The result is compared with the truth in full size: PSNR over RGB, PSNR over Y (BT.601, 16…235), SSIM and MS-SSIM over Y
   (Wang 2004, 2003), mean CIEDE2000, and the same after a blur of σ 8 px ("low", casts and fading without detail).
   4 pixels at each edge are left out. Means over pictures of decibels, not decibels of means.
+- A stage "denoise" tells its last model: below JPEG quality 80 the blocks go before the grain, by dncnn3-dejpeg-luma or,
+  without weights, by cosine-deblock.
 - No learned measure (LPIPS, DISTS): no package of a registry carries their weights under a permissive licence.
 - Presets travel the real way: upload, intake, analysis, plan, stages, PNG. Single models run through the same tiled pass
   on the input as it is: enlargers to ×2 (a model of ×4 halved), restorers before a bicubic enlargement, at the noise
