@@ -53,8 +53,8 @@ export function planStages(ask: PlanAsk): Plan {
 }
 
 /**
- * On request only: searching for scratches without a model trained for it gains next to nothing over sound and scratched
- * photographs together (docs/quality.md), since railings and rigging look like scratches.
+ * On request only: searching for scratches without a model trained for it loses on all but heavily damaged photographs
+ * (docs/quality.md), since railings and rigging look like scratches.
  */
 function repair(ask: PlanAsk): PlanStep {
   const choice = ask.options.operations.repair;

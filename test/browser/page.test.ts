@@ -70,7 +70,7 @@ inBrowser("the options chosen are the options asked for", async () => {
   await all.page.getByRole("radio", { name: "Enhanced" }).check();
   await all.page.getByRole("radio", { name: "×4" }).check();
   await all.page.getByRole("radio", { name: "WebP" }).check();
-  await all.page.getByLabel("Mend scratches").check();
+  await all.page.getByLabel("Try to mend scratches").check();
   await all.page.getByLabel("Colour black-and-white photographs").check();
   await all.page.getByLabel("Keep author, copyright and date").check();
   await all.page.locator("#files").setInputFiles(PHOTO);

@@ -32,7 +32,7 @@ Options
   --scale 2|4              enlarge each side (1 leaves the size alone; default 2)
   --preset NAME            faithful: invents nothing · balanced (default) · enhanced: may invent detail
   --only A,B / --skip A,B  of: ${SWITCHABLE.join(", ")}
-  --repair                 mend scratches, which is done only when asked for
+  --repair                 try to mend scratches: long, thin, bright lines, so it may take a railing for one
   --colorize               colour a black-and-white photograph
   --format NAME            png (default), jpeg, webp, tiff
   --quality 1-100          for jpeg and webp (default 92)
