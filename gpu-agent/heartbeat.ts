@@ -1,5 +1,6 @@
 import { Fault } from "#shared/domain/fault.ts";
 import { VISIBILITY_MS } from "#shared/domain/limits.ts";
+import type { BeatAsk, JobAhead } from "#shared/domain/message.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
 import { beatLine, isSameRun, type ActiveRuns } from "./active-run.ts";
@@ -9,6 +10,10 @@ import { jittered, type Patience } from "./repeat.ts";
 
 const RETRY_MS = 1_000;
 const HOT_MAX = 64;
+/** How often the control plane is asked what waits, which costs it more reads than the beat. */
+const AHEAD_EVERY_MS = 5_000;
+/** Timers fire a little early; a beat of just that interval should not be passed over for it. */
+const AHEAD_SLACK_MS = 50;
 
 export interface HeartbeatDoors extends Patience {
   readonly control: ControlApi;
@@ -17,6 +22,8 @@ export interface HeartbeatDoors extends Patience {
   readonly runs: ActiveRuns;
   readonly hot: () => readonly string[];
   readonly log: Log;
+  /** Told the jobs that wait, oldest first, while something runs here; without it they are not asked for. */
+  readonly onAhead?: (jobs: readonly JobAhead[]) => void;
 }
 
 /**
@@ -27,31 +34,40 @@ export interface HeartbeatDoors extends Patience {
  */
 export async function keepBeating(doors: HeartbeatDoors, signal: AbortSignal): Promise<void> {
   const { membership, clock } = doors;
+  let aheadAt = clock.now();
   for (let seq = 1; ; seq += 1) {
     const member = membership.current() ?? (await rejoin(doors, signal));
-    const dueAt = clock.now() + member.beatMs;
-    const [beaten] = await Promise.all([beat(doors, seq), seq % 2 === 0 ? hideDoorbells(doors) : undefined]);
+    const now = clock.now();
+    const dueAt = now + member.beatMs;
+    const ahead = doors.onAhead !== undefined && doors.runs.size > 0 && now + AHEAD_SLACK_MS >= aheadAt;
+    if (ahead) aheadAt = now + AHEAD_EVERY_MS;
+    const [beaten] = await Promise.all([
+      beat(doors, { seq, ahead }),
+      seq % 2 === 0 ? hideDoorbells(doors) : undefined,
+    ]);
     const pauseMs = beaten ? dueAt - clock.now() : jittered(RETRY_MS, doors.entropy);
     await clock.sleep(Math.max(0, pauseMs), signal);
   }
 }
 
-async function beat({ control, membership, runs, hot, log }: HeartbeatDoors, seq: number): Promise<boolean> {
+async function beat(doors: HeartbeatDoors, ask: Pick<BeatAsk, "seq" | "ahead">): Promise<boolean> {
+  const { control, membership, runs, hot, log } = doors;
   try {
-    const { drop } = await membership.call((token) =>
-      control.beat(token, { seq, runs: [...runs].map(beatLine), hot: hot().slice(0, HOT_MAX) }),
+    const answer = await membership.call((token) =>
+      control.beat(token, { ...ask, runs: [...runs].map(beatLine), hot: hot().slice(0, HOT_MAX) }),
     );
-    for (const gone of drop) {
+    for (const gone of answer.drop) {
       for (const run of runs) {
         if (!isSameRun(run, gone)) continue;
         log.info("run-dropped", gone);
         run.dropped.abort();
       }
     }
+    if (ask.ahead) doors.onAhead?.(answer.ahead);
     return true;
   } catch (error) {
     const isExpected = error instanceof Fault && error.code !== "request_refused";
-    log[isExpected ? "warn" : "error"]("beat-failed", { seq, error });
+    log[isExpected ? "warn" : "error"]("beat-failed", { seq: ask.seq, error });
     return false;
   }
 }

@@ -3,16 +3,17 @@
  * Ends cleanly on SIGTERM, SIGINT, or when the parent it was spawned by (with IPC) is gone.
  */
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { systemClock as clock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { createLog } from "#shared/log.ts";
 import { readAgentConfig } from "./config.ts";
 import { createControlClient } from "./control-client.ts";
+import { findDevices } from "./device/find-devices.ts";
 import { openDoorbells } from "./engines.ts";
+import { openWorker } from "./open-worker.ts";
 import { openScratch } from "./scratch.ts";
 import { runSupervisor } from "./supervisor.ts";
-import { createWorkerProcess } from "./worker/worker-process.ts";
+import type { Worker } from "./worker/protocol.ts";
 
 /** Draining takes a few seconds at most; whatever hangs after that is not waited for. */
 const DRAIN_MS_MAX = 7_000;
@@ -46,17 +47,19 @@ process.stdout.on("error", () => undefined);
 try {
   const scratch = await openScratch(config.scratchRoot, process.pid);
   await using queue = await openDoorbells(config.doorbells);
-  await using worker = createWorkerProcess({
-    env: config.workerEnvironment(join(scratch, "slot-0")),
-    clock,
-    entropy,
-    log,
-  });
+  const { slots, notes } = await findDevices(config.device, { signal: stop.signal, log });
+  for (const note of notes) log.warn("device-passed-over", { note });
+  await using ending = new AsyncDisposableStack();
+  const workers: Worker[] = [];
+  for (const [slot, device] of slots.entries()) {
+    const ask = { config, device, scratch, slot, clock, entropy, log };
+    workers.push(ending.use(await openWorker(ask)));
+  }
   await runSupervisor(
     {
       control: createControlClient({ url: config.controlUrl, fleetSecret: config.fleetSecret }),
       queue,
-      workers: [worker],
+      workers,
       clock,
       entropy,
       log,
@@ -64,12 +67,14 @@ try {
     },
     stop.signal,
   );
-  await worker[Symbol.asyncDispose]();
+  await ending.disposeAsync();
   await rm(scratch, { recursive: true, force: true });
   log.info("agent-ended");
 } catch (error) {
-  log.error("agent-failed", { error });
-  process.exitCode = 1;
+  if (error !== stop.signal.reason) {
+    log.error("agent-failed", { error });
+    process.exitCode = 1;
+  }
 }
 // The channel to the parent would keep this process alive.
 if (process.connected) process.disconnect();

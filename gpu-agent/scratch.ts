@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isAlive } from "./process-life.ts";
 
 const NAME = /^agent-([0-9]{1,10})$/;
 
@@ -18,14 +19,4 @@ export async function openScratch(root: string, pid: number): Promise<string> {
   }
   await mkdir(own);
   return own;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It lives, and is somebody else's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

@@ -1,4 +1,4 @@
-import { PROTOCOL_VERSION, type Capabilities } from "#shared/domain/message.ts";
+import { PROTOCOL_VERSION, type Capabilities, type JobAhead } from "#shared/domain/message.ts";
 import { invariant } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
@@ -33,7 +33,14 @@ export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal)
   if (ability === undefined) return;
 
   // Equal slots: they run the same code on the same folder of models.
-  const capabilities: Capabilities = { protocol: PROTOCOL_VERSION, slots: workers.length, ...ability };
+  const { device, stages, models } = ability;
+  const capabilities: Capabilities = {
+    protocol: PROTOCOL_VERSION,
+    slots: workers.length,
+    device,
+    stages,
+    models,
+  };
   const membership = createMembership({ control, capabilities, clock, entropy });
   const member = await unlessAborted(signal, membership.join(signal));
   if (member === undefined) return;
@@ -42,12 +49,15 @@ export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal)
 
   const runs: ActiveRuns = new Set();
   const hot = (): string[] => [...new Set(workers.flatMap((worker) => worker.hot()))];
+  const onAhead = (jobs: readonly JobAhead[]): void => {
+    for (const worker of workers) worker.foresee(jobs);
+  };
   const refused = new AbortController();
   const stop = AbortSignal.any([signal, refused.signal]);
   // Beats go on while the slots drain: until then this agent still holds what it names.
   const drained = new AbortController();
   const beats = keepBeating(
-    { control, membership, queue, runs, hot, clock, entropy, log },
+    { control, membership, queue, runs, hot, onAhead, clock, entropy, log },
     drained.signal,
   ).catch((error: unknown) => {
     if (!drained.signal.aborted) refused.abort(error);

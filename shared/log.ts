@@ -15,7 +15,8 @@ export interface Log {
 const ORDER: readonly Level[] = ["debug", "info", "warn", "error"];
 const SECRET_NAME = /token|secret|password|authorization|signature|api_?key|credential/i;
 const SIGNED_URL = /([?&][^=\s&"]*signature=)[^&\s"]+/gi;
-const DEPTH_MAX = 4;
+/** A line in the embedded metric format is six deep. */
+const DEPTH_MAX = 6;
 const TEXT_MAX = 2_000;
 
 export function createLog(ask: {

@@ -7,6 +7,7 @@ import { apply, loadJob, type ApplyDoors } from "../apply.ts";
 import { look } from "../look.ts";
 import { agentItem, readAgent, type AgentRecord } from "./agent-item.ts";
 import { leaseOf, outputPrefix } from "./lease-offer.ts";
+import { lookAhead } from "./look-ahead.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { newId } from "#shared/domain/id.ts";
@@ -99,7 +100,7 @@ export async function beat(doors: AgentDoors, agent: AgentRecord, ask: BeatAsk):
     const own = stage?.status === "leased" && stage.epoch === epoch && stage.agent === agent.id;
     if (!own) drop.push({ job: jobId, stage: kind, epoch });
   }
-  return { drop };
+  return { drop, ahead: ask.ahead ? await lookAhead(doors, agent, ask.runs) : [] };
 }
 
 export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
@@ -137,7 +138,8 @@ async function claimJob(
     if (job.stages.some((stage) => stage.status === "ready")) ({ job } = await apply(doors, ask.job, event));
   }
   const stage = grantedTo(job, ask.claimId);
-  if (stage !== undefined) return { verdict: "granted", lease: await leaseOf(doors.store, job, stage) };
+  if (stage !== undefined)
+    return { verdict: "granted", lease: await leaseOf(doors.store, { job, stage, can: agent.can }) };
   const pending =
     !isTerminal(job.status) && job.stages.some(({ status }) => status === "ready" || status === "leased");
   return { verdict: pending ? "wait" : "gone" };
@@ -172,11 +174,9 @@ export async function complete(
   const done = stageOf(job, ask.stage);
   if (done.status !== "done" || done.epoch !== ask.epoch || done.agent !== agent.id)
     return { verdict: "stale" };
-  const next = ask.nextClaimId === undefined ? undefined : grantedTo(job, ask.nextClaimId);
-  return {
-    verdict: "accepted",
-    ...(next === undefined ? {} : { next: await leaseOf(doors.store, job, next) }),
-  };
+  const stage = ask.nextClaimId === undefined ? undefined : grantedTo(job, ask.nextClaimId);
+  if (stage === undefined) return { verdict: "accepted" };
+  return { verdict: "accepted", next: await leaseOf(doors.store, { job, stage, can: agent.can }) };
 }
 
 export async function fail(doors: AgentDoors, agent: AgentRecord, ask: FailAsk): Promise<Verdict> {

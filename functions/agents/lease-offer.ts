@@ -1,9 +1,10 @@
 import { imageBefore, blobPrefix, jobKey, type Job } from "#shared/domain/job.ts";
 import type { Analysis } from "#shared/domain/analysis.ts";
 import { invariant } from "#shared/domain/fault.ts";
-import type { Lease } from "#shared/domain/message.ts";
+import type { Capabilities, Lease } from "#shared/domain/message.ts";
 import type { Plan } from "#shared/domain/plan.ts";
 import type { Stage, StageKind } from "#shared/domain/stage.ts";
+import { modelsOfStage, stagesAhead } from "#shared/domain/stage-models.ts";
 import type { Store } from "#shared/ports.ts";
 
 /** The plan's row: written once, with the end of the analysis. */
@@ -22,7 +23,11 @@ export function outputPrefix(jobId: string, kind: StageKind, epoch: number): str
 }
 
 /** All an agent needs to run the stage it was granted. */
-export async function leaseOf(store: Store, job: Job, stage: Stage): Promise<Lease> {
+export async function leaseOf(
+  store: Store,
+  ask: { readonly job: Job; readonly stage: Stage; readonly can: Capabilities },
+): Promise<Lease> {
+  const { job, stage, can } = ask;
   const image = imageBefore(job, stage.kind);
   const original = job.intake.image;
   invariant(
@@ -34,6 +39,7 @@ export async function leaseOf(store: Store, job: Job, stage: Stage): Promise<Lea
     `${job.id}: an offer of an unclaimed stage`,
   );
   const planned = stage.kind === "analyze" ? undefined : await readPlan(store, job.id);
+  const known = { job, can, ...(planned === undefined ? {} : { analysis: planned.analysis }) };
   return {
     job: job.id,
     stage: stage.kind,
@@ -43,6 +49,8 @@ export async function leaseOf(store: Store, job: Job, stage: Stage): Promise<Lea
     outputPrefix: outputPrefix(job.id, stage.kind, stage.epoch),
     options: job.options,
     measures: job.measures,
+    models: modelsOfStage(known, stage),
+    ahead: stagesAhead(known, stage.kind),
     scale: planned?.plan.scale ?? 1,
     image,
     original,

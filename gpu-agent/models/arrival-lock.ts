@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { kill, pid } from "node:process";
+import { pid } from "node:process";
 import { Fault } from "#shared/domain/fault.ts";
+import { isAlive } from "../process-life.ts";
 
 /**
  * Holds a download for this process: `<path>.lock` with its process id. A lock whose process is gone is taken over.
@@ -11,7 +12,8 @@ export async function lockArrival(path: string): Promise<AsyncDisposable> {
   const lock = `${path}.lock`;
   if (!(await create(lock))) {
     const holder = Number.parseInt(await readFile(lock, "latin1").catch(() => ""), 10);
-    if (isAlive(holder)) throw locked(path, holder);
+    // A lock that is still empty belongs to a process that has just created it.
+    if (Number.isNaN(holder) || isAlive(holder)) throw locked(path, holder);
     await rm(lock, { force: true });
     if (!(await create(lock))) throw locked(path, holder);
   }
@@ -25,17 +27,6 @@ async function create(lock: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw error;
-  }
-}
-
-/** A lock that is still empty belongs to a process that has just created it. */
-function isAlive(holder: number): boolean {
-  if (Number.isNaN(holder)) return true;
-  try {
-    kill(holder, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

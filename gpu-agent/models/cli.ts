@@ -3,11 +3,13 @@ import { parseArgs } from "node:util";
 import { DEFAULT_MODELS } from "#shared/domain/catalogue.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { defaultModelDirs } from "./model-dirs.ts";
+import { trimModels } from "./disk-budget.ts";
 import { knownModel } from "./model-faults.ts";
 import { openModelStore } from "./model-store.ts";
 import type { ModelStore } from "./model-store.ts";
 import { formatBytes, formatRows, modelRows } from "./model-table.ts";
 import type { PullProgress } from "./pull.ts";
+import { readByteSize, trimLines } from "./trim-report.ts";
 
 const HELP = `Models on this machine.
 
@@ -20,9 +22,13 @@ Usage: npm run models -- COMMAND [arguments] [options]
                        (by file name where no digest is published)
   prepare [MODEL …]    optimise for this processor, so that loading takes milliseconds; without names all
   verify [MODEL …]     read the files again and compare them with their SHA-256; without names all
+  trim [MODEL …]       bring the folder within --budget by removing what was not used for longest and can be had
+                       again; nothing of the named models, nothing only a person can bring, nothing used just now
 
 Options:
   --models DIR         folder of the models (default: .photokeep/models in the project)
+  --budget SIZE        for trim: 2GB, 500MB, 1.5GiB or a number of bytes
+  --dry-run            for trim: say what would be removed
   --json               machine-readable output
   --help               this text
 
@@ -32,7 +38,8 @@ A proxy is used when NODE_USE_ENV_PROXY=1 and HTTPS_PROXY are set.
 
 /** What a command did, for a person and for a program. */
 type Result = { readonly lines: string[]; readonly json: unknown; readonly failed: boolean };
-type Command = (store: ModelStore, names: readonly string[], signal: AbortSignal) => Promise<Result>;
+type Options = { readonly signal: AbortSignal; readonly budget?: string; readonly isDryRun: boolean };
+type Command = (store: ModelStore, names: readonly string[], options: Options) => Promise<Result>;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   list: listModels,
@@ -40,6 +47,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   import: importModels,
   prepare: prepareModels,
   verify: verifyModels,
+  trim: trimStore,
 };
 
 async function listModels(store: ModelStore): Promise<Result> {
@@ -47,7 +55,7 @@ async function listModels(store: ModelStore): Promise<Result> {
   return { lines: [formatRows(rows)], json: rows, failed: false };
 }
 
-async function pullModels(store: ModelStore, names: readonly string[], signal: AbortSignal): Promise<Result> {
+async function pullModels(store: ModelStore, names: readonly string[], { signal }: Options): Promise<Result> {
   return eachModel(names.length === 0 ? DEFAULT_MODELS : names, async (id) => {
     const { licence } = knownModel(id);
     await store.install(id, { signal, onProgress: progressOf(id) });
@@ -74,7 +82,7 @@ async function importModels(store: ModelStore, folders: readonly string[]): Prom
 async function prepareModels(
   store: ModelStore,
   names: readonly string[],
-  signal: AbortSignal,
+  { signal }: Options,
 ): Promise<Result> {
   return eachModel(await orAll(store, names), async (id) => {
     const since = performance.now();
@@ -88,6 +96,21 @@ async function verifyModels(store: ModelStore, names: readonly string[]): Promis
     const { sha256, prepared } = await store.verify(id);
     return `${id} is sound${prepared ? ", also prepared" : ""} (${sha256})`;
   });
+}
+
+async function trimStore(
+  store: ModelStore,
+  names: readonly string[],
+  { budget, isDryRun, signal }: Options,
+): Promise<Result> {
+  const bytesMax = budget === undefined ? undefined : readByteSize(budget);
+  if (bytesMax === undefined) throw new UsageError("trim needs --budget, for example --budget 2GB");
+  const asked = new Set(names.map((name) => knownModel(name).id));
+  const keep = new Set(
+    (await store.available()).filter(({ id }) => asked.has(id)).map(({ sha256 }) => sha256),
+  );
+  const report = await trimModels(store.dir, { bytesMax, keep, isDryRun }, signal);
+  return { lines: trimLines(report), json: report, failed: !report.isMet };
 }
 
 async function orAll(store: ModelStore, names: readonly string[]): Promise<readonly string[]> {
@@ -138,7 +161,11 @@ async function main(args: string[]): Promise<number> {
   const store = openModelStore({ ...dirs, ...(values.models === undefined ? {} : { dir: values.models }) });
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort(new Fault("busy", "command_interrupted", "Interrupted.")));
-  const { lines, json, failed } = await command(store, names, interrupt.signal);
+  const { lines, json, failed } = await command(store, names, {
+    signal: interrupt.signal,
+    isDryRun: values["dry-run"] ?? false,
+    ...(values.budget === undefined ? {} : { budget: values.budget }),
+  });
   if (values.json) console.log(JSON.stringify(json, null, 2));
   else for (const line of lines) console.log(line);
   return failed ? 1 : 0;
@@ -151,6 +178,8 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         models: { type: "string" },
+        budget: { type: "string" },
+        "dry-run": { type: "boolean" },
         json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },

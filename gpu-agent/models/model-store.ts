@@ -8,6 +8,7 @@ import { knownModel, missingModel } from "./model-faults.ts";
 import { isUnusable, openModelFiles } from "./model-files.ts";
 import { findImportable } from "./model-import.ts";
 import { openModelTrust } from "./model-trust.ts";
+import { noteUse } from "./model-use.ts";
 import { prepareModel } from "./prepare-model.ts";
 
 /** A model whose file lies in the store. `prepared`: for this runtime and processor. */
@@ -39,6 +40,7 @@ type ImportReport = {
  *   prepared/<sha256>-ort<version>-<processor>/   what the runtime loads: m.onnx, m.bin, manifest.json
  *   trusted/<id>.json                             first digests of models nobody published one for
  *   arriving/                                     unfinished files
+ *   used/<sha256>                                 empty; its time is that of the last use (disk-budget.ts)
  *
  * A file's name is its digest, so there is no index to disagree with. Several processes may use one folder: everything
  * is renamed into place whole. Nothing is handed out for loading before this process verified its digest.
@@ -49,8 +51,8 @@ export interface ModelStore {
   /** The models here, in the catalogue's order. Looks at sizes and times only. */
   available(): Promise<ModelHere[]>;
   /**
-   * Throws Faults: `model_unknown`, `model_missing` (its message says how to get it), `model_corrupt` (its bytes changed:
-   * it must not be loaded).
+   * Notes that it is used. Throws Faults: `model_unknown`, `model_missing` (its message says how to get it),
+   * `model_corrupt` (its bytes changed: it must not be loaded).
    */
   locate(id: ModelId): Promise<LocatedModel>;
   /** Imports, converts or fetches a model that is not here or no longer sound. Throws what those throw. */
@@ -115,9 +117,10 @@ export function openModelStore(options: {
       if (file === undefined) throw missingModel(entry);
       const { sha256, path } = file;
       const prepared = await files.verifyPrepared(entry, sha256);
-      if (prepared !== undefined) return { entry, sha256, path, prepared };
       // Only where nothing is prepared is the file itself loaded, and must be read first.
-      await files.verify(entry);
+      if (prepared === undefined) await files.verify(entry);
+      await noteUse(dir, sha256);
+      if (prepared !== undefined) return { entry, sha256, path, prepared };
       return { entry, sha256, path };
     },
 

@@ -27,10 +27,25 @@ export interface Model {
 export interface StageModels {
   /** Ids of the catalogue that can be used here. */
   readonly ids: readonly string[];
-  /** Not evicted until disposed of. @throws Fault `model_missing`, `model_invalid`, `memory_insufficient`. */
-  use(id: string, signal: AbortSignal): Promise<{ readonly model: Model } & AsyncDisposable>;
-  /** Releases whatever no one holds: the second step of the ladder when memory runs out. */
-  makeRoom(): Promise<void>;
+  /**
+   * Waits until it is loaded; it is not evicted until disposed of. One at a time.
+   * @throws Fault `model_missing`, `model_invalid`, `memory_insufficient`; the signal's reason.
+   */
+  use(id: string, signal: AbortSignal): Promise<ModelUse>;
+}
+
+/** A model that is lent to a stage. */
+export interface ModelUse extends AsyncDisposable {
+  /** May be another one after `lackMemory`. */
+  readonly model: Model;
+  /** The largest tile it may be run on, pixels. */
+  readonly tilePixels: number;
+  /**
+   * To be told when a run on a tile of so many pixels lacked memory. Resolves when something has been done about it and
+   * the stage may try again, maybe on smaller tiles.
+   * @throws Fault busy `memory_exhausted` when nothing is left to try in this run; the signal's reason.
+   */
+  lackMemory(tilePixels: number, signal: AbortSignal): Promise<void>;
 }
 
 /** A file a stage has written, as it is known by. */

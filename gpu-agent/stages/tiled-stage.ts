@@ -8,7 +8,7 @@ import { planTiles } from "../image/tile.ts";
 import { plainLayout } from "../image/tensor.ts";
 import { runTiled } from "../image/tiled.ts";
 import { createMaskModel } from "./mask-model.ts";
-import type { Model, StageResult, StageWork } from "./stage.ts";
+import type { ModelUse, StageResult, StageWork } from "./stage.ts";
 import { createTileModel, planesOf, type ModelConditions } from "./tile-model.ts";
 
 /** A model of ×4 halved reads up to one pixel beyond the pixel it makes. */
@@ -18,9 +18,6 @@ const HALVING_CONTEXT = 1;
  * the model's reach would come out black: narrower than this it is framed by its own reflection first.
  */
 const NARROW_SIDE = 24;
-/** When memory runs out: the same again with everything idle released, then with tiles of half, a quarter, an eighth. */
-const OOM_STEPS = [1, 2, 4, 8] as const;
-
 interface TiledAsk {
   /** Enlargement of each side. */
   readonly scale: number;
@@ -88,7 +85,7 @@ export async function runPasses(
 }
 
 /**
- * Loads a model and runs it over a picture, with smaller tiles where memory runs out.
+ * Loads a model and runs it over a picture, in smaller tiles where memory runs out.
  * @throws Fault conflict `model_invalid` when the model cannot do it or what comes out cannot be a restored version of
  * what went in; busy `memory_exhausted` after the last step; the signal's reason.
  */
@@ -100,24 +97,21 @@ export async function runModelPass(
   const { models, report } = work;
   report({ fraction: ask.share[0], tilesDone: 0, tilesTotal: 0, doing: "loading", model: ask.model });
   await using use = await models.use(ask.model, signal);
-  for (const divisor of OOM_STEPS) {
-    try {
-      return await pass(work, { ...ask, loaded: use.model, divisor }, signal);
-    } catch (error) {
-      const isLast = divisor === OOM_STEPS.at(-1);
-      if (isLast || !(error instanceof Fault) || error.code !== "memory_exhausted") throw error;
-      await models.makeRoom();
-    }
+  for (;;) {
+    // Ends by itself: `lackMemory` has a last step.
+    const result = await pass(work, { ...ask, use }, signal);
+    if (result !== undefined) return result;
   }
-  throw new Error("unreachable: the last step returns or throws");
 }
 
+/** Answers undefined when memory ran out and something has been done about it. */
 async function pass(
   { report }: StageWork,
-  ask: ModelPass & { loaded: Model; divisor: number },
+  ask: ModelPass & { use: ModelUse },
   signal: AbortSignal,
-): Promise<PassResult> {
-  const { loaded: model, scale, answer, share } = ask;
+): Promise<PassResult | undefined> {
+  const { scale, answer, share } = ask;
+  const { model, tilePixels } = ask.use;
   const { entry } = model;
   const { context, multiple, pixelsMax, fixed, margin = 0 } = entry.tile;
   const halve = scale > 1 && entry.scale === 2 * scale;
@@ -135,7 +129,7 @@ async function pass(
     height: height + 2 * frame,
     context: reach,
     multiple,
-    tilePixelsMax: fixed === undefined ? Math.floor(pixelsMax / ask.divisor) : pixelsMax,
+    tilePixelsMax: fixed === undefined ? Math.min(pixelsMax, tilePixels) : pixelsMax,
     ...(fixed === undefined ? {} : { fixed }),
   });
   const tell = (done: number): void =>
@@ -148,7 +142,7 @@ async function pass(
     });
   // One tile may take seconds: say that it runs before the first one is done.
   tell(0);
-  const levels = await runTiled({
+  const running = runTiled({
     reader: frame === 0 ? reader : withMargin(reader, frame),
     writer: frame === 0 ? writer : withoutMargin(writer, frame * scale),
     plan,
@@ -160,6 +154,11 @@ async function pass(
     onTile: tell,
     signal,
   });
+  const levels = await running.catch(async (error: unknown) => {
+    if (!(error instanceof Fault) || error.code !== "memory_exhausted") throw error;
+    await ask.use.lackMemory(plan.x.tile * plan.y.tile, signal);
+  });
+  if (levels === undefined) return undefined;
   const problem = answer === "mask" ? undefined : levelsProblem(levels, ask.conditions.sigma);
   if (problem !== undefined) throw invalid(entry.id, `the picture came out ${problem}`);
   return { ...(await writer.finish()), width: shape.width, height: shape.height, tiles: plan.tiles };

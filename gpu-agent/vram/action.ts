@@ -29,6 +29,12 @@ interface Prefetch {
   readonly to: "hot" | "warm";
 }
 
+/** Lets a prepared file leave the memory of the machine, where it is not needed and others are. */
+interface Cool {
+  readonly kind: "cool";
+  readonly model: number;
+}
+
 /** Starts a stage: its model is loaded and its activations fit. */
 export interface Run extends StageOf {
   readonly kind: "run";
@@ -56,4 +62,4 @@ export interface Reject extends StageOf {
   readonly budgetBytes: number;
 }
 
-export type Action = Evict | Load | Prefetch | Run | Wait | Reject;
+export type Action = Evict | Load | Prefetch | Cool | Run | Wait | Reject;

@@ -7,8 +7,10 @@ export interface Device<Work, Answer> {
   open(model: string, signal: AbortSignal): Promise<OpenModel<Work, Answer>>;
   /** Reads a model's prepared file into memory of the machine. @throws Fault; the signal's reason. */
   warm(model: string, signal: AbortSignal): Promise<void>;
-  /** Device memory that the worker holds now, as the device says it, bytes. */
-  heldBytes(signal: AbortSignal): Promise<number>;
+  /** Lets a model's file leave the memory of the machine; how soon it does is the system's affair. */
+  cool(model: string): void;
+  /** Device memory that the worker holds now, as the device says it, bytes; undefined while it cannot say. */
+  heldBytes(signal: AbortSignal): Promise<number | undefined>;
   /** Ends the worker with everything it holds; resolves when another is ready. What was under way rejects. */
   recycle(signal: AbortSignal): Promise<void>;
 }

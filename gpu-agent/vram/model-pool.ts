@@ -88,7 +88,9 @@ export function createModelPool<Work, Answer>(
         return residents.load(action.model, `next is stage ${action.stage.id} of ${action.job.id}`);
       case "prefetch":
         if (action.to === "warm") return residents.readAhead(action.model, "needed soonest of those on disk");
-        return residents.load(action.model, "needed soonest of those not loaded");
+        return residents.load(action.model, "needed soonest of those not loaded", true);
+      case "cool":
+        return residents.cool(action.model, "other files need the memory of the machine");
       case "run":
         return start(action);
       case "wait":
@@ -176,6 +178,11 @@ export function createModelPool<Work, Answer>(
       if (queue.waiting() >= WAITERS_MAX)
         throw new Fault("busy", "pool_full", "Too many stages wait for the device; try again later.");
       return await queue.wait(ask, signal);
+    },
+    noteFile(model, isInMemory) {
+      const place = places.get(model);
+      if (place !== undefined) residents.noteFile(place, isInMemory);
+      wake();
     },
     async evictIdle() {
       isRoomAsked = true;

@@ -24,7 +24,8 @@ export interface Planner {
    * 2. While a stage runs, the model needed soonest is prefetched, where that pays.
    * 3. Else a stage is chosen. Its model is loaded: `run`. It is not: `load`, once the memory is free. Until then idle
    *    models are evicted, and what is already on its way back is waited for.
-   * 4. Beside all this, the prepared file that is needed soonest and not in memory is read ahead.
+   * 4. Beside all this, the prepared file that is needed soonest and not in memory is read ahead, and files that no known
+   *    stage needs leave the memory where it is short, those used longest ago first.
    *
    * `load`, `prefetch` and `run` are answered only where their memory is free at this moment, so that an eviction is
    * always finished before its memory is used. One model is opened at a time, and one file read ahead beside it.
@@ -43,8 +44,34 @@ export function createPlanner(policy: Policy): Planner {
     readOutlook(outlook, demand);
     const choice = state.isIdle ? chooseStage(state, demand, policy.overtakesMax) : undefined;
     const actions = choice === undefined ? prefetch(state) : serve(state, choice);
+    return [...keepFiles(state, actions), ...actions];
+  }
+
+  /** What to do with the files in the memory of the machine. */
+  function keepFiles(state: PoolState, actions: readonly Action[]): readonly Action[] {
+    const { models, warmFreeBytes } = state;
     const cold = policy.mayDisplace === undefined ? undefined : fileToRead(state, actions);
-    return cold === undefined ? actions : [{ kind: "prefetch", model: cold, to: "warm" }, ...actions];
+    const needBytes = cold === undefined ? 0 : models[cold]!.fileBytes;
+    const victims = filesToCool(state, needBytes - warmFreeBytes);
+    const coolings = victims.map((model): Action => ({ kind: "cool", model }));
+    const freeBytes = victims.reduce((free, model) => free + models[model]!.fileBytes, warmFreeBytes);
+    if (cold === undefined || needBytes > freeBytes) return warmFreeBytes < 0 ? coolings : [];
+    return [...coolings, { kind: "prefetch", model: cold, to: "warm" }];
+  }
+
+  /** Until so many bytes are free, or there are no more: of the files that nobody is known to need, those used longest ago. */
+  function filesToCool({ models, history }: PoolState, missingBytes: number): readonly number[] {
+    if (missingBytes <= 0) return [];
+    const idle = models.flatMap(({ phase }, model) =>
+      phase === "warm" && outlook.nextUse[model] === Infinity ? [model] : [],
+    );
+    idle.sort((a, b) => history.lastUse[a]! - history.lastUse[b]!);
+    let missing = missingBytes;
+    return idle.filter((model) => {
+      if (missing <= 0) return false;
+      missing -= models[model]!.fileBytes;
+      return true;
+    });
   }
 
   function serve(state: PoolState, { job, stage, overtaken }: Choice): readonly Action[] {
@@ -86,14 +113,13 @@ export function createPlanner(policy: Policy): Planner {
 
   /** The file to read ahead, unless one is being read; what is opened now is read by that. */
   function fileToRead(state: PoolState, actions: readonly Action[]): number | undefined {
-    const { models, warmFreeBytes } = state;
+    const { models } = state;
     if (isAny(state, "warming")) return undefined;
     const isOpened = (model: number): boolean =>
       actions.some(
         (action) => (action.kind === "load" || action.kind === "prefetch") && action.model === model,
       );
-    const model = soonest((model) => models[model]!.phase === "cold" && !isOpened(model));
-    return model !== undefined && models[model]!.bytes <= warmFreeBytes ? model : undefined;
+    return soonest((model) => models[model]!.phase === "cold" && !isOpened(model));
   }
 
   /** Of the models meant, the one that is needed soonest; undefined where none is known to be needed. */

@@ -11,9 +11,8 @@ import type { PoolTimes } from "./pool-times.ts";
 interface PooledModel {
   readonly id: string;
   readonly isPinned: boolean;
-  /** What loading it takes with its file in memory, and without. Milliseconds. */
-  readonly warmLoadMs: number;
-  readonly coldLoadMs: number;
+  /** Of its prepared file. */
+  readonly fileBytes: number;
 }
 
 export interface ModelPoolOptions<Work, Answer> {
@@ -35,6 +34,8 @@ export interface ModelPoolOptions<Work, Answer> {
   readonly times?: Partial<PoolTimes>;
   /** Memory of a session, apart from activations; may change as it is measured. */
   bytesOf(model: string): number;
+  /** What loading it takes with its file in memory, and without; milliseconds, may change as it is measured. */
+  loadMsOf(model: string): { readonly warmMs: number; readonly coldMs: number };
   /** Must not throw. */
   onEvent(event: PoolEvent): void;
 }
@@ -54,5 +55,7 @@ export interface ModelPool<Work, Answer> extends AsyncDisposable {
   evictIdle(): Promise<void>;
   /** Replaces the worker once all leases are back, and with it whatever it has piled up. The ladder's next step. */
   replaceWorker(): Promise<void>;
+  /** Tells what was found out about a model's file: whether it is in the memory of the machine. */
+  noteFile(model: string, isInMemory: boolean): void;
   state(): PoolState;
 }

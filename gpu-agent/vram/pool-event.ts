@@ -32,4 +32,6 @@ interface PhaseEvent {
   readonly from: ModelPhase;
   readonly to: ModelPhase;
   readonly why: string;
+  /** Of a load that no stage waits for yet. */
+  readonly isAhead?: true | undefined;
 }

@@ -19,18 +19,20 @@ export function readPool<Work, Answer>(
   const { bytesOf, deviceBytes, reserveBytes } = options;
   const now = options.clock.now();
   const models = residents.all.map(({ id, phase, failedLoads }, place): ModelState => {
-    const { isPinned, warmLoadMs, coldLoadMs } = options.models[place]!;
-    const reloadMs = phase === "cold" || phase === "warming" ? coldLoadMs : warmLoadMs;
-    return { id, phase, bytes: bytesOf(id), reloadMs, isPinned, isBarred: failedLoads.isBarred(now) };
+    const { isPinned, fileBytes } = options.models[place]!;
+    const { warmMs, coldMs } = options.loadMsOf(id);
+    const reloadMs = phase === "cold" || phase === "warming" ? coldMs : warmMs;
+    const isBarred = failedLoads.isBarred(now);
+    return { id, phase, bytes: bytesOf(id), fileBytes, reloadMs, isPinned, isBarred };
   });
   // What is loaded has its file in memory as well.
-  const warm = models.filter(({ phase }) => phase !== "cold");
+  const inMemory = models.filter(({ phase }) => phase !== "cold");
   return {
     models,
     deviceBytes,
     reserveBytes,
     activationBytes: leases.reservedBytes(),
-    warmFreeBytes: warm.reduce((free, { bytes }) => free - bytes, options.warmBytesMax),
+    warmFreeBytes: inMemory.reduce((free, { fileBytes }) => free - fileBytes, options.warmBytesMax),
     isIdle: leases.asks().length < options.executors,
     history,
   };

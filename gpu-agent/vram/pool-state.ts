@@ -27,6 +27,8 @@ export interface ModelState {
   readonly phase: ModelPhase;
   /** Memory of its session apart from activations: the larger of declared and measured. */
   readonly bytes: number;
+  /** Of its prepared file, in the memory of the machine: as long as it is not cold. */
+  readonly fileBytes: number;
   /** What loading it would take from where it is (while it is loaded: from warm), milliseconds. */
   readonly reloadMs: number;
   /** Never evicted, and its memory is kept free for it even while it is not loaded. */
@@ -45,7 +47,7 @@ export interface PoolState {
   readonly reserveBytes: number;
   /** What the stages that run now have reserved for activations, by their tile sizes. */
   readonly activationBytes: number;
-  /** Memory of the machine, not of the device, that prepared files may still be read into. */
+  /** Memory of the machine, not of the device, that prepared files may still be read into; negative when they take too much. */
   readonly warmFreeBytes: number;
   /** Whether a stage may be started now. */
   readonly isIdle: boolean;

@@ -20,10 +20,14 @@ interface Resident<Work, Answer> {
 /** What is done with the models of a device, one phase after the other. Nothing here decides. */
 export interface Residents<Work, Answer> {
   readonly all: readonly Resident<Work, Answer>[];
-  /** Begins; goes on by itself, as do reading ahead and evicting. */
-  load(model: number, why: string): void;
+  /** Begins; goes on by itself, as do reading ahead and evicting. `isAhead`: no stage waits for it yet. */
+  load(model: number, why: string, isAhead?: boolean): void;
   readAhead(model: number, why: string): void;
   evict(model: number, why: string): void;
+  /** Of one that is warm. */
+  cool(model: number, why: string): void;
+  /** What was found out about its file: whether it is in memory. Of one that is not loaded, or on its way. */
+  noteFile(model: number, isInMemory: boolean): void;
   lease(model: number, why: string): void;
   giveBack(model: number): void;
   /** Of one that is leased. */
@@ -73,18 +77,23 @@ export function createResidents<Work, Answer>(
   /** Changes so far that may have moved memory. */
   let steps = 0;
 
-  function enter(resident: Mine, to: ModelPhase, why: string, from?: readonly ModelPhase[]): void {
+  function enter(
+    resident: Mine,
+    to: ModelPhase,
+    why: string,
+    { from, isAhead = false }: { readonly from?: readonly ModelPhase[]; readonly isAhead?: boolean } = {},
+  ): void {
     const { id, phase } = resident;
     invariant(from?.includes(phase) ?? true, `the model ${id} is ${phase} and cannot become ${to}`);
     resident.phase = to;
     if (holdsMemory(phase) || holdsMemory(to)) steps += 1;
-    onEvent({ kind: "phase", model: id, from: phase, to, why });
+    onEvent({ kind: "phase", model: id, from: phase, to, why, ...(isAhead ? { isAhead } : {}) });
   }
 
-  async function load(model: number, why: string): Promise<void> {
+  async function load(model: number, why: string, isAhead = false): Promise<void> {
     const resident = all[model]!;
     const { id, failedLoads } = resident;
-    enter(resident, "promoting", why, ["cold", "warm"]);
+    enter(resident, "promoting", why, { from: ["cold", "warm"], isAhead });
     try {
       const limit = { ...hurried, ms: times.openMs, what: `The load of the model ${id}` };
       resident.open = await inTime(limit, (signal) => device.open(id, signal));
@@ -103,7 +112,7 @@ export function createResidents<Work, Answer>(
   async function readAhead(model: number, why: string): Promise<void> {
     const resident = all[model]!;
     const { id } = resident;
-    enter(resident, "warming", why, ["cold"]);
+    enter(resident, "warming", why, { from: ["cold"] });
     try {
       const limit = { ...hurried, ms: times.warmMs, what: `Reading the model ${id}` };
       await inTime(limit, (signal) => device.warm(id, signal));
@@ -123,7 +132,7 @@ export function createResidents<Work, Answer>(
   async function drain(resident: Mine, why: string): Promise<void> {
     const { id, open } = resident;
     resident.open = undefined;
-    enter(resident, "draining", why, ["hot", "promoting"]);
+    enter(resident, "draining", why, { from: ["hot", "promoting"] });
     const isAlone = all.every((other) => other === resident || QUIET.has(other.phase));
     const step = steps;
     const back = { device, clock, pollMs: times.pollMs, mayHoldBytes: () => mayHoldWithout(resident) };
@@ -133,6 +142,7 @@ export function createResidents<Work, Answer>(
         const before = await device.heldBytes(signal);
         await open?.release(signal);
         const after = await memoryBack(back, signal);
+        if (before === undefined || after === undefined) return;
         if (open?.bytes === undefined || !isAlone || step !== steps) return;
         const bytes = Math.max(0, after - (before - open.bytes));
         onEvent({ kind: "measured", model: id, what: "residue", bytes });
@@ -155,20 +165,21 @@ export function createResidents<Work, Answer>(
     const lost = all.filter(({ phase }) => holdsMemory(phase));
     for (const resident of lost) {
       resident.open = undefined;
-      if (resident.phase !== "poisoned") enter(resident, "draining", "the worker is replaced", ["hot"]);
+      if (resident.phase !== "poisoned")
+        enter(resident, "draining", "the worker is replaced", { from: ["hot"] });
     }
     onEvent({ kind: "recycle", is: "started", why });
-    while (!(await isReplaced())) {
+    // Whoever closes the pool ends the worker: no other one is waited for.
+    while (!(await isReplaced()) && !options.signal.aborted)
       await clock.sleep(RECYCLE_PAUSE_MS, options.signal).catch(() => undefined);
-      if (options.signal.aborted) return;
-    }
     for (const resident of lost) enter(resident, "warm", "the worker was replaced");
     onEvent({ kind: "recycle", is: "done", why });
   }
 
   async function isReplaced(): Promise<boolean> {
     try {
-      const limit = { clock, ms: times.recycleMs, what: "The replacement of the worker" };
+      const { signal } = options;
+      const limit = { clock, signal, ms: times.recycleMs, what: "The replacement of the worker" };
       await inTime(limit, (signal) => device.recycle(signal));
       return true;
     } catch (error) {
@@ -179,13 +190,23 @@ export function createResidents<Work, Answer>(
 
   return {
     all,
-    load: (model, why) => void load(model, why),
+    load: (model, why, isAhead) => void load(model, why, isAhead),
     readAhead: (model, why) => void readAhead(model, why),
     evict: (model, why) => void drain(all[model]!, why),
-    lease: (model, why) => enter(all[model]!, "leased", why, ["hot", "leased"]),
-    giveBack: (model) => enter(all[model]!, "hot", "given back", ["leased"]),
+    cool(model, why) {
+      const resident = all[model]!;
+      enter(resident, "cold", why, { from: ["warm"] });
+      device.cool(resident.id);
+    },
+    noteFile(model, isInMemory) {
+      const resident = all[model]!;
+      if (resident.phase === "warm" && !isInMemory) enter(resident, "cold", "its file has left the memory");
+      if (resident.phase === "cold" && isInMemory) enter(resident, "warm", "its file is in memory");
+    },
+    lease: (model, why) => enter(all[model]!, "leased", why, { from: ["hot", "leased"] }),
+    giveBack: (model) => enter(all[model]!, "hot", "given back", { from: ["leased"] }),
     poison(model, why) {
-      if (all[model]!.phase !== "poisoned") enter(all[model]!, "poisoned", why, ["leased"]);
+      if (all[model]!.phase !== "poisoned") enter(all[model]!, "poisoned", why, { from: ["leased"] });
     },
     recycle,
   };

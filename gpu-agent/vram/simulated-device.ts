@@ -134,6 +134,7 @@ export function createSimulatedDevice(options: SimulatedDeviceOptions): Simulate
     async heldBytes() {
       return seen.heldBytes;
     },
+    cool: () => undefined,
     async warm(id, signal) {
       await pass(models.get(id)!.warmMs, mishap("warm", id), signal);
     },

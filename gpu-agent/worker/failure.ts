@@ -16,6 +16,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   model_unsafe: "model_invalid",
   digest_mismatched: "model_invalid",
   model_unpreparable: "model_invalid",
+  model_unreadable: "model_invalid",
   model_missing: "model_missing",
   model_unknown: "model_missing",
   blob_missing: "transient_io",

@@ -21,6 +21,8 @@ await serveWorker({
       dir: config.modelsDir,
       extraDirs: config.extraModelDirs,
       licences: config.licences,
+      provider: config.provider,
+      ...(config.modelDiskBytes === undefined ? {} : { diskBytesMax: config.modelDiskBytes }),
       log,
     }),
 });

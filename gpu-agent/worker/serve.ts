@@ -6,20 +6,29 @@ import type { WorkerConfig } from "../config.ts";
 import { openBlobs } from "../engines.ts";
 import { STAGES } from "../stages/table.ts";
 import type { ModelSource } from "./model-source.ts";
+import { createPageCache } from "../vram/page-cache.ts";
 import { createModels } from "./models.ts";
-import { WorkerCommand, type WorkerAbility, type WorkerEvent } from "./protocol.ts";
+import {
+  faultOf,
+  wireOf,
+  WorkerCommand,
+  type ModelCommand,
+  type WorkerAbility,
+  type WorkerEvent,
+} from "./protocol.ts";
 import { runStage, type RunDoors } from "./run-stage.ts";
 
 export interface WorkerAsk {
-  readonly config: Pick<WorkerConfig, "blobs" | "scratch" | "threads" | "modelBytes">;
+  readonly config: Pick<WorkerConfig, "blobs" | "scratch" | "threads" | "provider">;
   readonly log: Log;
   /** Called once the process listens: what takes long happens inside, and the parent's end is noticed meanwhile. */
   openSource(): Promise<ModelSource>;
 }
 
 /**
- * Makes this process a worker: it owns the pixels and the models' sessions, runs one stage at a time as the supervisor
- * that forked it says, and may be killed at any moment. Ends the process when the supervisor is gone.
+ * Makes this process a worker: it owns the pixels and the models' sessions, runs one stage at a time, opens and releases
+ * models as the supervisor that forked it says, and may be killed at any moment. Ends the process when the supervisor is
+ * gone.
  */
 export async function serveWorker({ config, log, openSource }: WorkerAsk): Promise<void> {
   const now = (): number => performance.now();
@@ -27,8 +36,10 @@ export async function serveWorker({ config, log, openSource }: WorkerAsk): Promi
     void process.send?.(event, undefined, undefined, () => undefined);
 
   // Nobody is left to work for, or to report to.
-  process.on("disconnect", () => process.exit(0));
-  if (!process.connected) process.exit(0);
+  // At once: the usual way out would wait for a model that runs.
+  const end = (): void => void process.kill(process.pid, "SIGKILL");
+  process.on("disconnect", end);
+  if (!process.connected) end();
   process.stdout.on("error", () => undefined);
   // A terminal's Ctrl-C and a service manager's stop reach the whole group; how to end is the supervisor's decision.
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => undefined);
@@ -36,10 +47,10 @@ export async function serveWorker({ config, log, openSource }: WorkerAsk): Promi
   const source = await openSource();
   const models = createModels({
     source,
-    threads: config.threads,
-    budgetBytes: config.modelBytes,
+    pages: createPageCache(),
+    session: { threads: config.threads, provider: config.provider },
     now,
-    onHot: (hot) => tell({ type: "hot", models: [...hot] }),
+    tell,
   });
   const doors: RunDoors = {
     blobs: await openBlobs(config.blobs),
@@ -63,8 +74,26 @@ export async function serveWorker({ config, log, openSource }: WorkerAsk): Promi
         invariant(active === undefined, "a worker runs one stage at a time");
         void runCommand(command);
         return;
+      case "open":
+      case "release":
+      case "warm":
+        void obey(command);
+        return;
+      case "granted":
+        return models.granted(command);
+      case "denied":
+        return models.denied(command.use, faultOf(command.fault));
     }
   });
+
+  async function obey({ call, ...command }: ModelCommand & { readonly call: number }): Promise<void> {
+    try {
+      tell({ type: "answered", call, ...(await models.obey(command)) });
+    } catch (error) {
+      log.warn("model-refused", { ...command, error });
+      tell({ type: "refused", call, fault: wireOf(error) });
+    }
+  }
 
   async function runCommand({ run, lease }: Extract<WorkerCommand, { type: "run" }>): Promise<void> {
     const abort = new AbortController();
@@ -76,14 +105,14 @@ export async function serveWorker({ config, log, openSource }: WorkerAsk): Promi
     tell(outcome.type === "aborted" ? { type: "aborted", run } : { ...outcome, run });
   }
 
-  tell({ type: "ready", ability: abilityOf(source) });
+  tell({ type: "ready", ability: abilityOf(source, config.provider) });
 }
 
 /** Only stages that can be run: those that are nothing without a model need one of its task. */
-function abilityOf(source: ModelSource): WorkerAbility {
+function abilityOf(source: ModelSource, device: string): WorkerAbility {
   const stages = STAGE_KINDS.filter((kind) => {
     const stage = STAGES[kind];
     return stage !== undefined && (stage.task === undefined || source.tasks.has(stage.task));
   });
-  return { device: "cpu", stages, models: [...source.ids] };
+  return { device, stages, models: [...source.ids], files: [...source.files] };
 }

@@ -1,6 +1,8 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { Fault } from "#shared/domain/fault.ts";
 import type { ModelEntry } from "#shared/domain/model.ts";
+import type { DeviceSlot } from "../device/device-choice.ts";
+import { executionProviders } from "../device/provider-options.ts";
 import type { Model } from "../stages/stage.ts";
 import { checkContract } from "./contract.ts";
 
@@ -16,8 +18,14 @@ export interface Session extends Model {
   release(): Promise<void>;
 }
 
+export interface SessionOptions {
+  /** Of its computation on the processor. */
+  readonly threads: number;
+  readonly provider?: DeviceSlot["kind"];
+}
+
 /**
- * Loads a model on the CPU. Blocks the thread for its whole length.
+ * Loads a model, on the processor unless told otherwise. Blocks the thread for its whole length.
  *
  * The memory arena stays on: with it off every activation is mapped and faulted in anew, which doubles the time of a
  * tile. Memory patterns are off: they are kept for every tile shape ever seen, and change no time that could be
@@ -25,11 +33,11 @@ export interface Session extends Model {
  *
  * @throws Fault conflict `model_invalid` when the file is not what the catalogue describes; busy `memory_exhausted`.
  */
-export async function openSession(file: ModelFile, options: { threads: number }): Promise<Session> {
+export async function openSession(file: ModelFile, options: SessionOptions): Promise<Session> {
   const { entry, path, isPrepared } = file;
   const session = await guard(entry, () =>
     InferenceSession.create(path, {
-      executionProviders: ["cpu"],
+      executionProviders: executionProviders(options.provider ?? "cpu"),
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: "sequential",

@@ -14,8 +14,13 @@ export const PROTOCOL_VERSION = 1;
 const id = z.string().min(5).max(64);
 const blobKey = z.string().min(1).max(512);
 const seconds = z.number().min(0).max(1e6);
+const modelName = z.string().max(80);
 const StageName = z.enum(STAGE_KINDS);
 const epoch = z.int().min(1).max(1_000_000);
+
+/** More than any stage uses: `denoise` makes two passes. */
+export const STAGE_MODELS_MAX = 8;
+const JOBS_AHEAD_MAX = 16;
 
 /** What an agent can run. */
 export const Capabilities = z.object({
@@ -24,7 +29,7 @@ export const Capabilities = z.object({
   slots: z.int().min(1).max(16),
   stages: z.array(StageName).max(STAGE_KINDS.length),
   /** Ids of the catalogue whose files are here and verified. */
-  models: z.array(z.string().max(80)).max(200),
+  models: z.array(modelName).max(200),
 });
 export type Capabilities = z.infer<typeof Capabilities>;
 
@@ -37,7 +42,7 @@ export const Progress = z.object({
   fraction: z.number().min(0).max(1),
   tilesDone: z.int().min(0),
   tilesTotal: z.int().min(0),
-  model: z.string().max(80).optional(),
+  model: modelName.optional(),
   doing: z.enum(["fetching", "loading", "running", "writing"]),
 });
 export type Progress = z.infer<typeof Progress>;
@@ -45,15 +50,35 @@ export type Progress = z.infer<typeof Progress>;
 export const Run = z.object({ job: id, stage: StageName, epoch, progress: Progress.optional() });
 export type Run = z.infer<typeof Run>;
 
+/** The models a stage will use, in the order of their use; empty where only its run will tell. */
+const stageModels = z.array(modelName).max(STAGE_MODELS_MAX);
+
+/** A stage that is still to come. */
+export const StageAhead = z.object({ stage: StageName, models: stageModels });
+export type StageAhead = z.infer<typeof StageAhead>;
+
+/** A job that waits for an agent, and what is known of its coming stages, in their order. */
+export const JobAhead = z.object({ job: id, stages: z.array(StageAhead).max(STAGE_KINDS.length) });
+export type JobAhead = z.infer<typeof JobAhead>;
+
 /** A beat says what the supervisor runs: a lease is held only while its agent names it. */
 export const BeatAsk = z.object({
   seq: z.int().positive(),
   runs: z.array(Run).max(16),
-  hot: z.array(z.string().max(80)).max(64),
+  hot: z.array(modelName).max(64),
+  /** Whether to answer what waits. Costs the control plane reads, so it is not asked with every beat. */
+  ahead: z.boolean().default(false),
 });
 export type BeatAsk = z.infer<typeof BeatAsk>;
-/** Runs that are no longer this agent's (canceled, taken over): drop them. */
-export const BeatAnswer = z.object({ drop: z.array(Run.pick({ job: true, stage: true, epoch: true })) });
+export const BeatAnswer = z.object({
+  /** Runs that are no longer this agent's (canceled, taken over): drop them. */
+  drop: z.array(Run.pick({ job: true, stage: true, epoch: true })),
+  /**
+   * Ready jobs that wait, oldest first; none of them is this agent's. Advice for its pool and no promise: another agent
+   * may take them. Advice that cannot be read (a stage this version does not know) counts as none: no lease hangs on it.
+   */
+  ahead: z.array(JobAhead).max(JOBS_AHEAD_MAX).default([]).catch([]),
+});
 export type BeatAnswer = z.infer<typeof BeatAnswer>;
 
 /** One stage handed to one agent. */
@@ -68,7 +93,10 @@ export const Lease = z.object({
   options: Options,
   measures: IntakeMeasures,
   analysis: Analysis.optional(),
-  model: z.string().max(80).optional(),
+  model: modelName.optional(),
+  /** The models this stage will use, and the stages of its job that come after it. Advice, as in `BeatAnswer`. */
+  models: stageModels.default([]).catch([]),
+  ahead: z.array(StageAhead).max(STAGE_KINDS.length).default([]).catch([]),
   /** What the plan chose; may be below what was asked (see the plan's reason). */
   scale: z.int().min(1).max(4),
   image: BlobRef,
@@ -107,7 +135,7 @@ const Held = z.object({ job: id, stage: StageName, epoch });
 export const CompleteAsk = Held.extend({
   outputs: z.record(z.string().regex(/^[a-z]{1,20}$/), BlobRef),
   analysis: Analysis.optional(),
-  model: z.string().max(80).optional(),
+  model: modelName.optional(),
   timings: z.object({ seconds, modelSeconds: seconds, loadSeconds: seconds }),
   warnings: z.array(z.string().max(300)).max(10),
   /** Claims the next stage in the same step, so that pixels and hot models stay where they are. */

@@ -236,8 +236,10 @@ function worker(blobs: Parameters<typeof runStage>[0]["blobs"]): Worker {
       device: "cpu",
       stages: ["analyze", "denoise", "faces", "upscale", "finish"],
       models,
+      files: [],
     }),
     hot: () => models,
+    foresee: () => undefined,
     kill: () => undefined,
     run: (lease, onProgress, signal) =>
       runStage(

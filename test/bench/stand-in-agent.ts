@@ -1,12 +1,11 @@
 /** The agent with stand-in-worker.ts for its worker: the product's supervisor in a process of its own. */
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
 import { readAgentConfig } from "#agent/config.ts";
 import { createControlClient } from "#agent/control-client.ts";
 import { openDoorbells } from "#agent/engines.ts";
+import { openWorker } from "#agent/open-worker.ts";
 import { openScratch } from "#agent/scratch.ts";
 import { runSupervisor } from "#agent/supervisor.ts";
-import { createWorkerProcess } from "#agent/worker/worker-process.ts";
 import { systemClock as clock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { createLog } from "#shared/log.ts";
@@ -24,8 +23,11 @@ process.once("disconnect", () => stop.abort());
 
 const scratch = await openScratch(config.scratchRoot, process.pid);
 await using queue = await openDoorbells(config.doorbells);
-await using worker = createWorkerProcess({
-  env: config.workerEnvironment(join(scratch, "slot-0")),
+await using worker = await openWorker({
+  config,
+  device: { kind: "cpu", name: "cpu" },
+  scratch,
+  slot: 0,
   clock,
   entropy,
   log,

@@ -141,14 +141,19 @@ test("an agent that beats and names its run keeps it as long as it likes; one th
   for (let s = 0; s < 120; s += 5) {
     await plane.clock.advance(5_000);
     expect(
-      await agents.beat(plane, agent, { seq: ++seq, runs: [{ job: "job_1", stage, epoch }], hot: [] }),
-    ).toEqual({ drop: [] });
+      await agents.beat(plane, agent, {
+        seq: ++seq,
+        runs: [{ job: "job_1", stage, epoch }],
+        hot: [],
+        ahead: false,
+      }),
+    ).toEqual({ drop: [], ahead: [] });
     await sweep(plane);
   }
   expect(stageOf(await jobOf(plane), "analyze")).toMatchObject({ status: "leased", epoch: 1 });
   for (let s = 0; s < 60; s += 5) {
     await plane.clock.advance(5_000);
-    await agents.beat(plane, agent, { seq: ++seq, runs: [], hot: [] });
+    await agents.beat(plane, agent, { seq: ++seq, runs: [], hot: [], ahead: false });
     await sweep(plane);
   }
   expect(stageOf(await jobOf(plane), "analyze")).toMatchObject({ status: "ready", tries: { lost: 1 } });
@@ -160,8 +165,8 @@ test("a delayed beat never overwrites a newer one", async () => {
   const agent = await newAgent(plane);
   const { stage, epoch } = await granted(plane, agent, "clm_1");
   await plane.clock.advance(LEASE_MS);
-  await agents.beat(plane, agent, { seq: 7, runs: [{ job: "job_1", stage, epoch }], hot: [] });
-  await agents.beat(plane, agent, { seq: 3, runs: [], hot: [] });
+  await agents.beat(plane, agent, { seq: 7, runs: [{ job: "job_1", stage, epoch }], hot: [], ahead: false });
+  await agents.beat(plane, agent, { seq: 3, runs: [], hot: [], ahead: false });
   await plane.clock.advance(LEASE_GUARD_MS);
   await sweep(plane);
   expect(stageOf(await jobOf(plane), "analyze").status).toBe("leased");
@@ -175,7 +180,10 @@ test("a canceled job ends at once and its agent is told to drop it with the next
   const run = { job: "job_1", stage: lease.stage, epoch: lease.epoch };
   await apply(plane, "job_1", { type: "cancel-asked" });
   expect((await jobOf(plane)).status).toBe("canceled");
-  expect(await agents.beat(plane, agent, { seq: 1, runs: [run], hot: [] })).toEqual({ drop: [run] });
+  expect(await agents.beat(plane, agent, { seq: 1, runs: [run], hot: [], ahead: false })).toEqual({
+    drop: [run],
+    ahead: [],
+  });
   expect(await agents.complete(plane, agent, await finished(plane, lease))).toEqual({ verdict: "stale" });
 });
 
@@ -186,7 +194,7 @@ test("what an agent held is free at once when it says goodbye or its parent has 
   await granted(plane, agent, "clm_1");
   await agents.gone(plane, agent.id);
   expect(stageOf(await jobOf(plane), "analyze")).toMatchObject({ status: "ready", tries: { lost: 1 } });
-  await agents.beat(plane, agent, { seq: 99, runs: [], hot: [] });
+  await agents.beat(plane, agent, { seq: 99, runs: [], hot: [], ahead: false });
   await granted(plane, await newAgent(plane), "clm_2");
 });
 

@@ -26,7 +26,8 @@ test("the worker learns what it needs from the supervisor, and no secret", () =>
     modelsDir: "/models",
     extraModelDirs: ["/more", "/others"],
     threads: 6,
-    modelBytes: 2 * 2 ** 30,
+    provider: "cpu",
+    modelDiskBytes: undefined,
     licences: ["commercial", "attribution"],
     logLevel: "info",
   });
@@ -58,6 +59,36 @@ test.each(["PHOTOKEEP_DOORBELLS_URL", "PHOTOKEEP_BUCKET"])(
     expect(read).toThrow(name);
   },
 );
+
+test("an operator says what models run on, what they may take, and which of them stay", () => {
+  const { device, pool, hasSpareWorker } = readAgentConfig(variables);
+  expect(device).toEqual({ kind: "auto" });
+  expect(pool).toEqual({
+    policy: "lookahead",
+    budgetBytes: 2 * 2 ** 30,
+    warmBytesMax: 4 * 2 ** 30,
+    pinned: [],
+  });
+  expect(hasSpareWorker).toBe(true);
+  const chosen = readAgentConfig({
+    ...variables,
+    PHOTOKEEP_DEVICE: "cuda:1",
+    PHOTOKEEP_MODEL_MEMORY_MB: "512",
+    PHOTOKEEP_WARM_MEMORY_MB: "1024",
+    PHOTOKEEP_POLICY: "gdsf",
+    PHOTOKEEP_PINNED_MODELS: "yunet,ffdnet-color",
+    PHOTOKEEP_SPARE_WORKER: "no",
+  });
+  expect(chosen).toMatchObject({ device: { kind: "list", indices: [1] }, hasSpareWorker: false });
+  expect(chosen.pool).toEqual({
+    policy: "gdsf",
+    budgetBytes: 512 * 2 ** 20,
+    warmBytesMax: 2 ** 30,
+    pinned: ["yunet", "ffdnet-color"],
+  });
+  expect(() => readAgentConfig({ ...variables, PHOTOKEEP_POLICY: "fifo" })).toThrow("PHOTOKEEP_POLICY");
+  expect(() => readAgentConfig({ ...variables, PHOTOKEEP_DEVICE: "tpu" })).toThrow("tpu");
+});
 
 test("a trailing slash of the control plane's address does not matter", () => {
   expect(readAgentConfig(variables).controlUrl).toBe("http://127.0.0.1:8080");

@@ -55,7 +55,7 @@ test("an agent registers with the fleet's secret and speaks with its own token f
 test("what is asked arrives as it was asked, under its own path", async () => {
   await using server = await openServer({ status: 200, body: `{"verdict":"stale","drop":[]}` });
   const { control } = server;
-  await control.beat("t", { seq: 1, runs: [run], hot: [] });
+  await control.beat("t", { seq: 1, runs: [run], hot: [], ahead: false });
   await control.complete("t", {
     ...run,
     outputs: {},

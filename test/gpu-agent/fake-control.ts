@@ -22,7 +22,7 @@ type Trouble = "lost" | "down" | "forgotten" | "refused";
 
 /** A control plane of a few lines: what it is asked is kept, what it answers is set by the test. */
 export interface FakeControl extends ControlApi {
-  readonly beatMs: number;
+  beatMs: number;
   readonly registrations: Capabilities[];
   readonly beats: (BeatAsk & { token: string })[];
   readonly claims: ClaimAsk[];
@@ -37,6 +37,8 @@ export interface FakeControl extends ControlApi {
   readonly nexts: Lease[];
   /** What the coming beats say is to be dropped. */
   drop: BeatAnswer["drop"];
+  /** What the coming beats that ask for it say of what waits. */
+  ahead: BeatAnswer["ahead"];
   /** Makes the coming calls of this name go wrong. */
   trouble(name: CallName, kind: Trouble, times?: number): void;
 }
@@ -71,6 +73,7 @@ export function createFakeControl(): FakeControl {
     otherwise: "gone",
     nexts: [],
     drop: [],
+    ahead: [],
     trouble(name, kind, times = 1) {
       troubles.set(name, [...(troubles.get(name) ?? []), ...Array.from({ length: times }, () => kind)]);
     },
@@ -84,7 +87,7 @@ export function createFakeControl(): FakeControl {
     beat: (token, ask) =>
       attempt("beat", (): BeatAnswer => {
         control.beats.push({ ...ask, token });
-        return { drop: control.drop };
+        return { drop: control.drop, ahead: ask.ahead ? control.ahead : [] };
       }),
     claim: (_token, ask) =>
       attempt("claim", (): ClaimAnswer => {

@@ -1,4 +1,4 @@
-import type { Lease, Progress } from "#shared/domain/message.ts";
+import type { JobAhead, Lease, Progress } from "#shared/domain/message.ts";
 import type { RunOutcome, StageDone, Worker, WorkerAbility } from "#agent/worker/protocol.ts";
 
 /** One run as the test steers it. */
@@ -12,6 +12,8 @@ interface FakeRun {
 export interface FakeWorker extends Worker {
   readonly runs: FakeRun[];
   kills: number;
+  /** What the control plane said of the jobs that wait. */
+  readonly foreseen: (readonly JobAhead[])[];
   /** Whether it stops by itself when asked; true by default. */
   obeys: boolean;
 }
@@ -20,6 +22,7 @@ export const ability: WorkerAbility = {
   device: "cpu",
   stages: ["analyze", "upscale", "finish"],
   models: ["realesr-general-x4v3"],
+  files: [{ model: "realesr-general-x4v3", sha256: "a".repeat(64), bytes: 4_861_679 }],
 };
 
 export const doneNothing: StageDone = {
@@ -33,6 +36,7 @@ export function createFakeWorker(): FakeWorker {
   const worker: FakeWorker = {
     runs: [],
     kills: 0,
+    foreseen: [],
     obeys: true,
     ready: async (signal) => {
       signal.throwIfAborted();
@@ -53,6 +57,7 @@ export function createFakeWorker(): FakeWorker {
       worker.runs.at(-1)?.end({ type: "died", how: "signal SIGKILL" });
     },
     hot: () => ["realesr-general-x4v3"],
+    foresee: (jobs) => worker.foreseen.push(jobs),
   };
   return worker;
 }

@@ -31,6 +31,8 @@ export function sampleLease(change: Partial<Lease> = {}): Lease {
       sha256: "0".repeat(64),
       warnings: [],
     },
+    models: [],
+    ahead: [],
     scale: 2,
     image: blob,
     original: blob,

@@ -122,11 +122,24 @@ function fakeModels(models: readonly Model[]): MeteredModels {
   return {
     ids: models.map(({ entry }) => entry.id),
     spent: { runMs: 0, loadMs: 0 },
-    makeRoom: async () => undefined,
     async use(id) {
       const model = models.find(({ entry }) => entry.id === id);
       if (model === undefined) throw new Fault("missing", "model_missing", `The model ${id} is not here.`);
-      return { model, [Symbol.asyncDispose]: async () => undefined };
+      let tilePixels = model.entry.tile.pixelsMax;
+      let tries = 0;
+      return {
+        model,
+        get tilePixels() {
+          return tilePixels;
+        },
+        // A ladder of smaller tiles, three at most.
+        async lackMemory(lacking) {
+          tries += 1;
+          if (tries > 3) throw new Fault("busy", "memory_exhausted", `There is no memory for ${id}.`);
+          tilePixels = Math.max(Math.floor(lacking / 2), Math.floor(model.entry.tile.pixelsMax / 8));
+        },
+        [Symbol.asyncDispose]: async () => undefined,
+      };
     },
   };
 }

@@ -6,7 +6,9 @@ import { startAgent } from "./supervisor-fixture.ts";
 test("an agent registers with what its worker can run, and beats from then on", async () => {
   const agent = await startAgent({ slots: 2 });
   await agent.clock.advance(10_000);
-  expect(agent.control.registrations).toEqual([{ protocol: 1, slots: 2, ...ability }]);
+  expect(agent.control.registrations).toEqual([
+    { protocol: 1, slots: 2, device: "cpu", stages: ability.stages, models: ability.models },
+  ]);
   expect(agent.control.beats.map(({ seq }) => seq)).toEqual([1, 2, 3]);
   expect(agent.control.beats[0]).toMatchObject({ runs: [], hot: ["realesr-general-x4v3"], token: "token-1" });
   await agent.drain();

@@ -39,7 +39,6 @@ async function openProcess(
 
 test("a worker says what it can do, runs what it is told, and reports its progress and result", async () => {
   await using process = await openProcess(`ready();
-    tell({ type: "hot", models: ["esrgan-thick"] });
     process.on("message", ({ run, lease }) => {
       tell({ type: "progress", run, progress: { fraction: 0.5, tilesDone: 1, tilesTotal: 2, doing: lease.stage === "analyze" ? "running" : "writing" } });
       done(run);
@@ -48,7 +47,6 @@ test("a worker says what it can do, runs what it is told, and reports its progre
   const seen: unknown[] = [];
   expect(await process.run(undefined, seen)).toEqual({ type: "done", result: doneNothing });
   expect(seen).toEqual([{ fraction: 0.5, tilesDone: 1, tilesTotal: 2, doing: "running" }]);
-  expect(process.worker.hot()).toEqual(["esrgan-thick"]);
 });
 
 test("a worker that is killed in the middle of a run ends it as died, and is replaced", async () => {
@@ -64,7 +62,6 @@ test("a worker that is killed in the middle of a run ends it as died, and is rep
     new AbortController().signal,
   );
   expect(outcome).toEqual({ type: "died", how: "signal SIGKILL" });
-  expect(process.worker.hot()).toEqual([]);
   await process.ready();
   expect(process.worker.pid()).not.toBe(first);
   expect(await process.run()).toMatchObject({ type: "done" });

@@ -8,6 +8,11 @@ import type { BlobRef } from "#shared/domain/blob.ts";
 import type { Lease, Progress } from "#shared/domain/message.ts";
 import { createLog } from "#shared/log.ts";
 import type { Blobs } from "#shared/ports.ts";
+import { createPooledWorker, type PooledWorker } from "#agent/pooled-worker.ts";
+import { openFootprints } from "#agent/vram/footprint-file.ts";
+import { createPageCache } from "#agent/vram/page-cache.ts";
+import type { PoolEvent } from "#agent/vram/pool-event.ts";
+import { residentBytesOf } from "#agent/worker/worker-device.ts";
 import { createWorkerProcess, type WorkerProcess } from "#agent/worker/worker-process.ts";
 import { noise, readRaster, temporaryFolder, writeRaster } from "./image/picture-fixture.ts";
 import { sampleLease } from "./sample-lease.ts";
@@ -17,22 +22,43 @@ const MODELS = fileURLToPath(new URL("../../.photokeep/models", import.meta.url)
 const MODEL = "esrgan-thick";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-let worker: WorkerProcess;
+let child: WorkerProcess;
+let worker: PooledWorker;
+const events: PoolEvent[] = [];
 let blobs: Blobs;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
   blobs = await createFileBlobs({ root: folder.path("blobs"), entropy, fsync: false });
-  worker = createWorkerProcess({
+  const log = createLog({ level: "error", now: clock.now, write: () => undefined });
+  child = createWorkerProcess({
     env: {
       PHOTOKEEP_DATA: folder.path(""),
       PHOTOKEEP_MODELS: MODELS,
       PHOTOKEEP_SCRATCH: folder.path("scratch/slot-0"),
       PHOTOKEEP_LOG_LEVEL: "error",
     },
+    hasSpare: true,
     clock,
     entropy,
-    log: createLog({ level: "error", now: clock.now, write: () => undefined }),
+    log,
+  });
+  worker = createPooledWorker({
+    process: child,
+    settings: {
+      policy: "lookahead",
+      budgetBytes: 2 ** 31,
+      reserveBytes: 2 ** 29,
+      warmBytesMax: 2 ** 30,
+      pinned: [],
+    },
+    isProcessor: true,
+    memoryOf: residentBytesOf,
+    pages: createPageCache(),
+    footprints: await openFootprints({ path: folder.path("footprints.json"), onProblem: () => undefined }),
+    clock,
+    log,
+    onEvent: (event) => events.push(event),
   });
 });
 
@@ -93,19 +119,19 @@ test("a photograph goes through analyze, upscale and finish, and the time in the
 test("a worker that is killed with -9 in the middle of a run is reported, replaced, and the run can be repeated", async () => {
   const image = await store("killed", 64, 64);
   const lease = { stage: "upscale", image, original: image, model: MODEL, scale: 4 } as const;
-  const pid = worker.pid()!;
+  const pid = child.pid()!;
   const outcome = await run(lease, ({ doing }) => {
     if (doing === "loading") process.kill(pid, "SIGKILL");
   });
   expect(outcome).toEqual({ type: "died", how: "signal SIGKILL" });
   expect(await run(lease)).toMatchObject({ type: "done" });
-  expect(worker.pid()).not.toBe(pid);
+  expect(child.pid()).not.toBe(pid);
 });
 
 test("a raster that is none fails the stage, not the worker", async () => {
-  const pid = worker.pid();
+  const pid = child.pid();
   const info = await blobs.write("jobs/job_1/intake/junk.tif", Buffer.from("no raster at all"), "image/tiff");
   const image = { ...info, width: 1, height: 1 };
   expect(await run({ stage: "analyze", image, original: image })).toMatchObject({ type: "failed" });
-  expect(worker.pid()).toBe(pid);
+  expect(child.pid()).toBe(pid);
 });

@@ -7,7 +7,7 @@ import { createLog } from "#shared/log.ts";
 import type { Analysis } from "#shared/domain/analysis.ts";
 import type { BlobRef } from "#shared/domain/blob.ts";
 import { findModel } from "#shared/domain/catalogue.ts";
-import { invariant } from "#shared/domain/fault.ts";
+import { invariant, type Fault } from "#shared/domain/fault.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import { LicenceClass } from "#shared/domain/model.ts";
 import { createRaster, openRaster } from "#agent/image/raster.ts";
@@ -16,8 +16,10 @@ import { analyze } from "#agent/stages/analyze.ts";
 import type { Model, StageFiles, StageResult, StageRunner } from "#agent/stages/stage.ts";
 import type { ModelConditions } from "#agent/stages/tile-model.ts";
 import { runPasses } from "#agent/stages/tiled-stage.ts";
+import { createPageCache } from "#agent/vram/page-cache.ts";
 import { createModels } from "#agent/worker/models.ts";
 import { openModelSource } from "#agent/worker/model-source.ts";
+import type { UseEvent } from "#agent/worker/protocol.ts";
 import { sampleLease } from "../../gpu-agent/sample-lease.ts";
 import { asColour, type MemoryPicture } from "../../measures/memory-picture.ts";
 
@@ -38,7 +40,6 @@ export interface ModelBench extends AsyncDisposable {
   use(id: string): Promise<{ readonly model: Model } & AsyncDisposable>;
 }
 
-const MODEL_BYTES_MAX = 2e9;
 const never = new AbortController().signal;
 
 /** @param models as `--models` of the command line; "none": the npm weights alone. */
@@ -53,12 +54,27 @@ export async function openModelBench(models: string | undefined): Promise<ModelB
     licences: LicenceClass.options,
     log,
   });
+  // One model at a time, and no pool: the one before is released when another is wanted.
+  let open: string | undefined;
+  const serve = async (event: UseEvent): Promise<void> => {
+    if (event.type !== "take") return;
+    const { use, model } = event;
+    try {
+      if (open !== undefined && open !== model) await pool.obey({ type: "release", model: open });
+      if (open !== model) await pool.obey({ type: "open", model });
+      open = model;
+      pool.granted({ use, tilePixels: findModel(model)!.tile.pixelsMax, isOnProcessor: false });
+    } catch (error) {
+      open = undefined;
+      pool.denied(use, error as Fault);
+    }
+  };
   const pool = createModels({
     source,
-    threads: availableParallelism(),
-    budgetBytes: MODEL_BYTES_MAX,
+    pages: createPageCache(),
+    session: { threads: availableParallelism(), provider: "cpu" },
     now: () => performance.now(),
-    onHot: () => undefined,
+    tell: (event) => void serve(event),
   });
   const run = async (
     stage: StageRunner,

@@ -58,6 +58,7 @@ function drawState(random: () => number): PoolState {
       reloadMs: 100 + 900 * random(),
       isPinned: false,
       isBarred: false,
+      fileBytes: bytes,
     };
   });
   for (let use = 0; use < 500; use += 1) {

@@ -37,6 +37,7 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
     reloadMs: coldSeconds * 1000,
     isPinned: false,
     isBarred: false,
+    fileBytes: gigabytes * GIGABYTE,
   }));
   const history = createUseHistory(models.length);
   const state: Mutable<PoolState> = {
@@ -131,6 +132,8 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
         break;
       case "reject":
         throw new Error(`${action.modelId} needs ${action.needBytes} of ${action.budgetBytes} bytes`);
+      // There is memory for every file.
+      case "cool":
       case "wait":
     }
     invariant(usedBytesOf(state) <= budgetBytesOf(state), "the budget holds");

@@ -216,7 +216,12 @@ export async function fakeAgent({ doors }: World): Promise<FakeAgent> {
       return answer.lease;
     },
     async beat({ job, stage, epoch }, progress) {
-      await agents.beat(doors, record, { seq: ++seq, runs: [{ job, stage, epoch, progress }], hot: [] });
+      await agents.beat(doors, record, {
+        seq: ++seq,
+        runs: [{ job, stage, epoch, progress }],
+        hot: [],
+        ahead: false,
+      });
     },
     async complete(lease, files = {}) {
       const outputs: Record<string, BlobRef> = {};

@@ -13,6 +13,7 @@ export function poolOf(sketches: Readonly<Record<string, Sketch>>, rest: Partial
     phase,
     bytes,
     reloadMs: 100,
+    fileBytes: bytes,
     isPinned: mark === "pinned",
     isBarred: mark === "barred",
   }));
@@ -59,6 +60,8 @@ export function wordsOf(pool: PoolState, actions: readonly Action[]): string[] {
         return `load ${id(action.model)}`;
       case "prefetch":
         return `prefetch ${id(action.model)} ${action.to}`;
+      case "cool":
+        return `cool ${id(action.model)}`;
       case "run":
         return `run ${action.job.id} ${action.stage.id}`;
       case "reject":

@@ -43,6 +43,7 @@ export function createPlannerWorld(options: WorldOptions): PlannerWorld {
     reloadMs: 100 + bytes,
     isPinned,
     isBarred: false,
+    fileBytes: bytes,
   }));
   const history = createUseHistory(models.length);
   const state: Mutable<PoolState> = {
@@ -140,6 +141,10 @@ export function createPlannerWorld(options: WorldOptions): PlannerWorld {
         if (!isReadAhead) allocated.set(place, model.bytes);
         return;
       }
+      case "cool":
+        isIn("warm");
+        model.phase = "cold";
+        return;
       case "run":
         isIn("hot", "leased");
         noteUse(history, place, model);
@@ -166,6 +171,8 @@ export function createPlannerWorld(options: WorldOptions): PlannerWorld {
   function settle(): void {
     for (let answers = 0; ; answers += 1) {
       invariant(answers < ANSWERS_MAX, "the planner comes to rest");
+      const inMemory = models.filter(({ phase }) => phase !== "cold");
+      state.warmFreeBytes = inMemory.reduce((free, { fileBytes }) => free - fileBytes, options.deviceBytes);
       const actions = planner.plan(state, queue.jobs);
       for (const action of actions) {
         apply(action);

@@ -157,6 +157,27 @@ test("a file that will be needed is read ahead beside everything else, where the
   expect(wordsOf(pool, createPlanner(lookahead).plan(full, jobs))).toEqual(["run now-next s0"]);
 });
 
+test("files that nobody needs leave the memory for those that are, the longest unused first, and where it is overdrawn", () => {
+  const pool = poolOf(
+    { now: ["hot", 2], next: ["cold", 3], later: ["warm", 2], old: ["warm", 2], older: ["warm", 2] },
+    { warmFreeBytes: 1 },
+  );
+  noteUse(pool.history, placeOf(pool, "old"), { bytes: 1, reloadMs: 1 });
+  const planner = createPlanner(lookahead);
+  const jobs = [jobOf(pool, ["now", "next", "later"])];
+  expect(wordsOf(pool, planner.plan(pool, jobs))).toEqual([
+    "cool older",
+    "prefetch next warm",
+    "run now-next-later s0",
+  ]);
+  const none = { ...pool, warmFreeBytes: -2 };
+  expect(wordsOf(pool, planner.plan(none, jobs))).toEqual([
+    "cool older",
+    "cool old",
+    "run now-next-later s0",
+  ]);
+});
+
 test("a stage whose model is loaded goes first, until the oldest job has been overtaken sixteen times", () => {
   const pool = poolOf({ hot: ["hot", 5], other: ["warm", 6] });
   const planner = createPlanner(lookahead);

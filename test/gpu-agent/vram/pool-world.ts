@@ -99,8 +99,7 @@ export function createPoolWorld(ask: WorldAsk): PoolWorld {
     models: ids.map((id) => ({
       id,
       isPinned: ask.pinned?.includes(id) ?? false,
-      warmLoadMs: 100,
-      coldLoadMs: 500,
+      fileBytes: ask.models[id]!,
     })),
     policy: ask.policy ?? POLICIES.lookahead,
     deviceBytes: ask.deviceBytes,
@@ -110,6 +109,7 @@ export function createPoolWorld(ask: WorldAsk): PoolWorld {
     clock,
     times: { pollMs: 250 },
     bytesOf: ask.bytesOf ?? ((id) => ask.models[id]!),
+    loadMsOf: () => ({ warmMs: 100, coldMs: 500 }),
     onEvent: hear,
   });
 
