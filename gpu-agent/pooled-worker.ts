@@ -44,6 +44,8 @@ export interface PooledWorkerOptions {
   memoryOf(pid: number, signal: AbortSignal): Promise<number | undefined>;
   readonly pages: PageCache;
   readonly footprints: Footprints;
+  /** The catalogue, unless given; for tests at a scale that no real model has. */
+  readonly entryOf?: (model: string) => ModelEntry | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Of every event, with the pool as it is right after. Must not throw. */
@@ -79,7 +81,7 @@ const never = new AbortController().signal;
  * process opens and releases them. It lives on this side because replacing the process is the pool's last resort.
  */
 export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
-  const { process, settings, footprints, pages, clock, log } = options;
+  const { process, settings, footprints, pages, clock, log, entryOf = findModel } = options;
   const closing = new AbortController();
   const loadTimes = createLoadTimes(() => clock.now());
   let pool: ModelPool<Grant, readonly RunPeak[]> | undefined;
@@ -103,7 +105,9 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
   });
 
   function tileOf(model: string): TileChoice {
-    return chooseTile(entryOf(model), footprints.of(digestOf(model)), settings.budgetBytes);
+    const entry = entryOf(model);
+    invariant(entry !== undefined, `the worker offers only what the catalogue knows, not ${model}`);
+    return chooseTile(entry, footprints.of(digestOf(model)), settings.budgetBytes);
   }
 
   /** The runtime's arena keeps what the largest run took until the session is released. */
@@ -302,12 +306,6 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
     log.warn("model-too-large", { error: tooLarge(model, needBytes, settings.budgetBytes) });
     return false;
   }
-}
-
-function entryOf(model: string): ModelEntry {
-  const entry = findModel(model);
-  invariant(entry !== undefined, `the worker offers only what the catalogue knows, not ${model}`);
-  return entry;
 }
 
 function stageId(stage: string, model: string): string {

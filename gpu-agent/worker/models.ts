@@ -30,6 +30,7 @@ export interface MeteredModels extends StageModels {
 
 /** The sessions of this process: opened and released as the supervisor's pool says, lent to the stage that runs. */
 interface WorkerModels extends AsyncDisposable {
+  /** For one run. */
   meter(): MeteredModels;
   /** @throws Fault, as the model's file, the runtime and the disk have it. */
   obey(command: ModelCommand): Promise<ModelAnswer>;
@@ -120,6 +121,7 @@ export function createModels(options: ModelsOptions): WorkerModels {
   return {
     meter() {
       const spent = { runMs: 0, loadMs: 0 };
+      threads.prepare();
 
       function metered(model: Model): Model {
         const { entry, imageInput, imageOutput } = model;

@@ -45,6 +45,8 @@ export interface ThreadSession extends Model {
 interface SessionThreads extends AsyncDisposable {
   /** @throws Fault `model_invalid`, `memory_exhausted`, `device_failed`. */
   open(file: ModelFile, options: SessionOptions): Promise<ThreadSession>;
+  /** Starts the thread that the next model will need. */
+  prepare(): void;
 }
 
 const THREAD_MAIN = new URL("./session-thread.ts", import.meta.url);
@@ -130,9 +132,9 @@ export function createSessionThreads(): SessionThreads {
     };
   }
 
-  fill();
   return {
     open,
+    prepare: fill,
     async [Symbol.asyncDispose]() {
       // A thread that is ended in the middle of a run takes the process with it.
       await Promise.all([...spare.splice(0), ...busy].map((thread) => thread.finish()));

@@ -26,7 +26,7 @@ const SETTLED_MS = 30_000;
 const END_MS_MAX = 1_000;
 
 /** What its owner wants to hear of a worker, whichever process it is. */
-interface WorkerListener {
+export interface WorkerListener {
   onUse(event: UseEvent): void;
   /** The process is gone, and with it every session and use. */
   onDeath(how: string): void;

@@ -1,6 +1,7 @@
 /** `npm start`: the whole system on this machine, until Ctrl-C. */
 import { parseArgs } from "node:util";
 import { readAwsPlaces } from "./aws-places.ts";
+import { readModelSettings } from "./model-settings.ts";
 import { choosePlaces, chooseThreads } from "./places.ts";
 import { prepareModels } from "./prepare-models.ts";
 import { startStack } from "./stack.ts";
@@ -21,6 +22,7 @@ const HELP = `Runs PhotoKeep on this machine: the API, a page to drop photograph
                  PHOTOKEEP_* and AWS_* in the environment (\`npm run emulators -- start\` prints one for local servers)
   --log LEVEL    debug, info (default), warn, error; written to photokeep.log in the data folder
 
+The environment may say more (docs/vram.md): PHOTOKEEP_DEVICE, PHOTOKEEP_MODEL_MEMORY_MB, PHOTOKEEP_POLICY, …
 Ctrl-C stops cleanly. Whatever was accepted goes on at the next start, even after a crash.`;
 
 const AGENTS_MAX = 16;
@@ -44,6 +46,7 @@ async function main(argv: readonly string[]): Promise<void> {
     port: wholeNumber("--port", values.port ?? "8787", { min: 0, max: 65_535 }),
     agents: wholeNumber("--agents", values.agents ?? "1", { min: 0, max: AGENTS_MAX }),
     threads: chooseThreads(wholeNumber("--threads", values.threads ?? "0", { min: 0, max: 256 })),
+    modelSettings: readModelSettings(process.env),
     logLevel: level(values.log ?? "info"),
     ...(takesAws(values.doors ?? "embedded") ? { aws: readAwsPlaces(process.env) } : {}),
   });

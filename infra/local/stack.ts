@@ -47,6 +47,8 @@ export interface StackOptions {
   readonly agents: number;
   /** Threads of each agent's models; 0: as many as there are cores. */
   readonly threads: number;
+  /** As model-settings.ts reads them; what is not said takes its default. */
+  readonly modelSettings?: Readonly<Record<string, string>>;
   readonly logLevel: Level;
   /** AWS's engines instead of the embedded ones. */
   readonly aws?: AwsPlaces;
@@ -257,6 +259,7 @@ function agentEnvironment(
   control: { url: string; secret: string },
 ): Record<string, string> {
   return {
+    ...options.modelSettings,
     PHOTOKEEP_CONTROL_URL: control.url,
     PHOTOKEEP_FLEET_SECRET: control.secret,
     PHOTOKEEP_DATA: data.root,

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
 import { createHash } from "node:crypto";
+import { readModelSettings } from "../model-settings.ts";
 import { choosePlaces, chooseThreads, PROJECT_ROOT } from "../places.ts";
 import { demandRoom, RUN_BYTES_MIN } from "../disk-room.ts";
 import { prepareModels } from "../prepare-models.ts";
@@ -48,6 +49,8 @@ async function run(args: RestoreArguments, screen: Screen, signal: AbortSignal):
     port: 0,
     agents: 1,
     threads: chooseThreads(args.threads),
+    // It ends soon: its memory is worth more than a quick restart.
+    modelSettings: { PHOTOKEEP_SPARE_WORKER: "no", ...readModelSettings(process.env) },
     logLevel: "info",
   });
   if (!stack.own) screen.say(`Using the PhotoKeep that is running at ${stack.url}`);

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createPageCache } from "#agent/vram/page-cache.ts";
@@ -54,10 +54,14 @@ export interface RealPoolAsk {
   onEvent(event: PoolEvent, state: PoolState): void;
 }
 
+export type PoolLease = StageLease<Grant, readonly RunPeak[]>;
+
 /** The product's pool on the product's worker process, driven without a control plane. */
 export interface RealPool extends AsyncDisposable {
   readonly pool: ModelPool<Grant, readonly RunPeak[]>;
-  /** Waits for its turn, runs one tile in the worker, and gives the model back. Answers the model's own seconds. */
+  /** Runs one tile in the worker. Answers the model's own seconds. @throws Error where that fails. */
+  run(lease: PoolLease, model: string): Promise<number>;
+  /** The same with a lease that is waited for and given back. */
   play(ask: StageAsk): Promise<number>;
   /** Resident memory of the worker process, bytes. */
   residentBytes(): Promise<number>;
@@ -104,7 +108,7 @@ export async function openRealPool(ask: RealPoolAsk): Promise<RealPool> {
     }),
   });
   /** The stage that has its lease. */
-  let current: { readonly model: string; readonly lease: StageLease<Grant, readonly RunPeak[]> } | undefined;
+  let current: { readonly model: string; readonly lease: PoolLease } | undefined;
   let deaths = 0;
 
   const device = createWorkerDevice({
@@ -147,16 +151,22 @@ export async function openRealPool(ask: RealPoolAsk): Promise<RealPool> {
     },
   });
 
+  async function run(lease: PoolLease, model: string): Promise<number> {
+    invariant(current === undefined, "one stage at a time");
+    current = { model, lease };
+    const form = sampleLease({ stage: "upscale", models: [model] });
+    const outcome = await process.run(form, () => undefined, never);
+    current = undefined;
+    if (outcome.type !== "done") throw new Error(`${model}: ${JSON.stringify(outcome)}`);
+    return outcome.result.timings.modelSeconds;
+  }
+
   return {
     pool,
+    run,
     async play(stage) {
       await using lease = await pool.take(stage, never);
-      current = { model: stage.model, lease };
-      const form = sampleLease({ job: stage.job, stage: "upscale", models: [stage.model] });
-      const outcome = await process.run(form, () => undefined, never);
-      current = undefined;
-      if (outcome.type !== "done") throw new Error(`${stage.model}: ${JSON.stringify(outcome)}`);
-      return outcome.result.timings.modelSeconds;
+      return await run(lease, stage.model);
     },
     async residentBytes() {
       const pid = process.pid();
@@ -168,9 +178,4 @@ export async function openRealPool(ask: RealPoolAsk): Promise<RealPool> {
       await process[Symbol.asyncDispose]();
     },
   };
-}
-
-/** @returns where a part of the benchmark may write. */
-export function partFolder(root: string, part: string): string {
-  return join(root, part);
 }

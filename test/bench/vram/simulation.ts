@@ -13,6 +13,8 @@ export interface SimulationOptions {
   readonly budgetGigabytes: number;
   /** Jobs that may wait at once; those beyond it arrive when there is room. */
   readonly queueMax?: number;
+  /** Whether every model's file is in memory at the start. */
+  readonly isWarm?: boolean;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -24,17 +26,18 @@ interface QueuedJob extends Mutable<JobDemand> {
 const GIGABYTE = 1e9;
 
 /**
- * One device: one stage at a time, one load at a time beside it, evictions at once. The planner alone decides; what it
- * answers is carried out and checked: never over the budget, never an eviction of what is leased.
+ * One device: one stage at a time, one load at a time beside it, evictions at once unless the model's take time. The
+ * planner alone decides; what it answers is carried out and checked: never over the budget, never an eviction of what is
+ * leased.
  */
 export function simulate(workload: Workload, options: SimulationOptions): SimulationResult {
-  const { queueMax = Infinity } = options;
+  const { queueMax = Infinity, isWarm = false } = options;
   const planner = createPlanner(options.policy);
-  const models: Mutable<ModelState>[] = workload.models.map(({ id, gigabytes, coldSeconds }) => ({
+  const models: Mutable<ModelState>[] = workload.models.map(({ id, gigabytes, coldSeconds, warmSeconds }) => ({
     id,
-    phase: "cold",
+    phase: isWarm ? "warm" : "cold",
     bytes: gigabytes * GIGABYTE,
-    reloadMs: coldSeconds * 1000,
+    reloadMs: (isWarm ? warmSeconds : coldSeconds) * 1000,
     isPinned: false,
     isBarred: false,
     fileBytes: gigabytes * GIGABYTE,
@@ -63,6 +66,7 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
   let running: { job: QueuedJob; stage: StageDemand; endsAt: number } | undefined;
   let loading: { model: number; endsAt: number } | undefined;
   let reading: { model: number; endsAt: number } | undefined;
+  const releasing = new Set<{ readonly model: number; readonly endsAt: number }>();
 
   function admit(): void {
     for (let work = workload.jobs[arrived]; work !== undefined; work = workload.jobs[arrived]) {
@@ -96,6 +100,15 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
     reading = { model, endsAt: now + coldSeconds - warmSeconds };
   }
 
+  function evict(model: number): void {
+    const { releaseSeconds = 0 } = workload.models[model]!;
+    invariant(models[model]!.phase === "hot", "only what is idle is evicted");
+    models[model]!.phase = releaseSeconds > 0 ? "draining" : "warm";
+    if (releaseSeconds > 0) releasing.add({ model, endsAt: now + releaseSeconds });
+    noteEviction(history, model);
+    stays.findLast((stay) => stay.model === model)!.to = now;
+  }
+
   function startRun(job: QueuedJob, stage: StageDemand): void {
     const model = models[stage.model]!;
     invariant(running === undefined && model.phase === "hot", "one run at a time, on a model that is there");
@@ -113,10 +126,7 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
   function apply(action: Action): void {
     switch (action.kind) {
       case "evict":
-        invariant(models[action.model]!.phase === "hot", "only what is idle is evicted");
-        models[action.model]!.phase = "warm";
-        noteEviction(history, action.model);
-        stays.findLast(({ model }) => model === action.model)!.to = now;
+        evict(action.model);
         break;
       case "load":
         startLoad(action.model);
@@ -165,7 +175,7 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
     admit();
     settle();
     const nextArrival = queue.length < queueMax ? (workload.jobs[arrived]?.arrivesAt ?? Infinity) : Infinity;
-    const ends = [running, loading, reading].map((each) => each?.endsAt ?? Infinity);
+    const ends = [running, loading, reading, ...releasing].map((each) => each?.endsAt ?? Infinity);
     const next = Math.min(nextArrival, ...ends);
     if (next === Infinity) break;
     if (running === undefined && queue.length > 0) stalls.push({ from: now, to: next });
@@ -174,6 +184,11 @@ export function simulate(workload: Workload, options: SimulationOptions): Simula
     if (loading?.endsAt === now) {
       models[loading.model]!.phase = "hot";
       loading = undefined;
+    }
+    for (const release of releasing) {
+      if (release.endsAt !== now) continue;
+      releasing.delete(release);
+      models[release.model]!.phase = "warm";
     }
     if (reading?.endsAt === now) {
       models[reading.model]!.phase = "warm";

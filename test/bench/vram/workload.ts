@@ -18,6 +18,8 @@ export interface WorkModel {
   /** From the prepared file in memory, and from disk or the blob store, seconds. */
   readonly warmSeconds: number;
   readonly coldSeconds: number;
+  /** Until the memory of an evicted one is back; at once unless given. */
+  readonly releaseSeconds?: number;
 }
 
 export interface Workload {
