@@ -88,6 +88,12 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
   let files: ReadonlyMap<string, WorkerAbility["files"][number]> = new Map();
   let offered: readonly string[] = [];
   let current: Current | undefined;
+  /** What was done last: the rest of its job is likely to come here too. */
+  let latest: Lease | undefined;
+  /** Aborted when the run that goes on now is killed. */
+  let killed = new AbortController();
+  /** Ends when the latest model lent is given back. */
+  let lending: Promise<void> = Promise.resolve();
   let jobsAhead: readonly JobAhead[] = [];
   /** What stages hold or wait for. */
   const uses = new Map<number, { readonly model: string; readonly over: AbortController }>();
@@ -165,7 +171,7 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
     onUse(event) {
       switch (event.type) {
         case "take":
-          return void lend(event);
+          return void (lending = lend(event, lending));
         case "exhausted":
           return void relieve(event);
         case "returned":
@@ -181,13 +187,18 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
     },
   });
 
-  async function lend({ use, model }: Extract<UseEvent, { type: "take" }>): Promise<void> {
+  async function lend(
+    { use, model }: Extract<UseEvent, { type: "take" }>,
+    earlier: Promise<void>,
+  ): Promise<void> {
     const over = new AbortController();
     uses.set(use, { model, over });
     try {
       invariant(pool !== undefined && current !== undefined, "a stage runs in a worker that was ready");
       const { job, stage } = current.lease;
       const ask = { job, stage: stageId(stage, model), model, activationBytes: 0 };
+      // What was given back in the same breath may not have arrived in the pool yet.
+      await earlier;
       await using lease = await pool.take(ask, over.signal);
       over.signal.throwIfAborted();
       current.had.add(model);
@@ -210,8 +221,9 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
 
   /** The ladder: what is done when a run lacks memory. */
   async function relieve({ use, tilePixels }: Extract<UseEvent, { type: "exhausted" }>): Promise<void> {
-    const model = uses.get(use)?.model;
-    if (model === undefined || current === undefined || pool === undefined) return;
+    const asked = uses.get(use);
+    if (asked === undefined || current === undefined || pool === undefined) return;
+    const { model } = asked;
     const { tried, lease } = current;
     note(model, { what: "exhausted", tilePixels });
     const choice = tileOf(model);
@@ -230,7 +242,9 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
         return process.grant({ use, tilePixels: step.tilePixels, isOnProcessor: false });
       case "evict-idle":
         await pool.evictIdle().catch(() => undefined);
-        return process.grant({ use, tilePixels, isOnProcessor: false });
+        // The process may have died meanwhile, and this number be another use's.
+        if (uses.get(use) === asked) process.grant({ use, tilePixels, isOnProcessor: false });
+        return;
       case "recycle":
         current.isAgain = true;
         return process.deny(
@@ -251,8 +265,8 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
       const { lease, had } = current;
       const own = { stage: lease.stage, models: lease.models.filter((model) => !had.has(model)) };
       jobs.push(expectedJob(lease.job, [own, ...lease.ahead]));
-    }
-    const others = jobsAhead.filter(({ job }) => job !== current?.lease.job);
+    } else if (latest !== undefined) jobs.push(expectedJob(latest.job, latest.ahead));
+    const others = jobsAhead.filter(({ job }) => !jobs.some(({ id }) => id === job));
     pool?.expect([...jobs, ...others.map(({ job, stages }) => expectedJob(job, stages))]);
   }
 
@@ -264,25 +278,34 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
     },
     async run(lease, onProgress, signal) {
       const tried: OomStep["kind"][] = [];
+      killed = new AbortController();
+      const over = AbortSignal.any([signal, killed.signal]);
+      // What was said of it before is out of date.
+      jobsAhead = jobsAhead.filter(({ job }) => job !== lease.job);
       for (let restarts = 0; ; restarts += 1) {
         current = { lease, tried, had: new Set(), isAgain: false };
         tellExpected();
         const outcome: RunOutcome = await process.run(lease, onProgress, signal);
         const { isAgain } = current;
         current = undefined;
+        latest = outcome.type === "done" ? lease : undefined;
         tellExpected();
         const isOver = !isAgain || outcome.type === "done" || outcome.type === "aborted";
-        if (isOver || restarts === RESTARTS_MAX) return outcome;
+        if (isOver || killed.signal.aborted || restarts === RESTARTS_MAX) return outcome;
         log.warn("run-restarted", { job: lease.job, stage: lease.stage, after: outcome.type });
         try {
-          await pool?.replaceWorker();
-          await process.ready(signal);
+          // It may take for ever, where no process can be started.
+          await unlessAborted(over, pool?.replaceWorker());
+          await process.ready(over);
         } catch {
-          return outcome;
+          return signal.aborted ? { type: "aborted" } : outcome;
         }
       }
     },
-    kill: () => process.kill(),
+    kill() {
+      killed.abort();
+      process.kill();
+    },
     hot: () =>
       (pool?.state().models ?? []).flatMap(({ id, phase }) =>
         phase === "hot" || phase === "leased" ? [id] : [],
@@ -305,6 +328,19 @@ export function createPooledWorker(options: PooledWorkerOptions): PooledWorker {
     if (needBytes <= settings.budgetBytes) return true;
     log.warn("model-too-large", { error: tooLarge(model, needBytes, settings.budgetBytes) });
     return false;
+  }
+}
+
+/** @throws the signal's reason, at once; what the work throws. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T> | undefined): Promise<T | undefined> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -108,7 +108,8 @@ export function createModelPool<Work, Answer>(
   function reject({ job, stage, modelId: model, reason, needBytes, budgetBytes }: Reject): void {
     onEvent({ kind: "rejected", job: job.id, stage: stage.id, model, reason, needBytes, budgetBytes });
     const lastError = residents.all[stage.model]!.failedLoads.lastError();
-    queue.drop(job.id, reason === "barred" ? lastError : tooLarge(model, needBytes, budgetBytes));
+    const error = reason === "barred" ? lastError : tooLarge(model, needBytes, budgetBytes);
+    queue.drop(job.id, stage.id, error);
   }
 
   function start(run: Run): void {

@@ -33,8 +33,8 @@ export interface PoolQueue<Lease> {
   start(run: Run): Waiter<Lease>;
   /** Rejects whoever waits for a stage that is meant. */
   fail(isMeant: (ask: StageAsk) => boolean, error: unknown): void;
-  /** Forgets a job, and rejects whoever waits for a stage of it. */
-  drop(job: string, error: unknown): void;
+  /** Forgets a stage, and rejects whoever waits for it; others of its job are not to blame. */
+  drop(job: string, stage: string, error: unknown): void;
   waiting(): number;
 }
 
@@ -149,9 +149,9 @@ export function createPoolQueue<Lease>(options: QueueOptions): PoolQueue<Lease> 
       remove(job.id, stage.id);
       return waiter;
     },
-    drop(job, error) {
-      jobs.delete(job);
-      fail((ask) => ask.job === job, error);
+    drop(job, stage, error) {
+      remove(job, stage);
+      fail((ask) => ask.job === job && ask.stage === stage, error);
     },
     waiting: () => waiters.size,
   };

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { Fault } from "#shared/domain/fault.ts";
 import type { Device, OpenModel } from "../vram/device.ts";
 import type { PageCache } from "../vram/page-cache.ts";
 import type { Grant, UseEvent } from "./protocol.ts";
@@ -77,12 +78,16 @@ export function createWorkerDevice(options: WorkerDeviceOptions): WorkerDevice {
 
   return {
     async open(model, signal) {
-      if (opened !== process.generation()) {
-        opened = process.generation();
+      const generation = process.generation();
+      if (opened !== generation) {
+        opened = generation;
         const pid = process.pid();
         baselineBytes = pid === undefined ? undefined : await options.memoryOf(pid, signal);
       }
       const before = await heldBytes(signal);
+      // In the next process it would be open and nobody know: the pool takes all of this one for lost.
+      if (process.generation() !== generation)
+        throw new Fault("busy", "device_failed", `The worker has ended before it opened the model ${model}.`);
       const { bytes, files } = await process.command({ type: "open", model }, signal);
       learn(model, files);
       if (options.isProcessor) return openModel(model, bytes);
