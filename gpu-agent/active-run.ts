@@ -6,6 +6,7 @@ import type { Lease, Progress, Run } from "#shared/domain/message.ts";
  */
 export interface ActiveRun {
   readonly lease: Lease;
+  readonly startedAt: number;
   /** The doorbell to keep hidden meanwhile; absent when the work was asked for. */
   readonly receipt?: string;
   progress?: Progress;
@@ -23,4 +24,14 @@ export function beatLine({ lease, progress }: ActiveRun): Run {
 
 export function isSameRun(run: ActiveRun, other: Pick<Run, "job" | "stage" | "epoch">): boolean {
   return run.lease.job === other.job && run.lease.stage === other.stage && run.lease.epoch === other.epoch;
+}
+
+/** Below this its pace says nothing yet. */
+const FRACTION_MIN = 0.05;
+
+/** How long it will go on at its pace so far, milliseconds; infinite while nobody can say. */
+export function remainingMs({ startedAt, progress }: ActiveRun, nowMs: number): number {
+  const fraction = progress?.fraction ?? 0;
+  if (fraction < FRACTION_MIN) return Infinity;
+  return ((nowMs - startedAt) * (1 - fraction)) / fraction;
 }

@@ -49,6 +49,8 @@ const Environment = z.object({
 const AgentEnvironment = Environment.extend({
   PHOTOKEEP_CONTROL_URL: z.url({ protocol: /^https?$/ }),
   PHOTOKEEP_FLEET_SECRET: z.string().min(16),
+  /** EC2's instance metadata, for notices that the instance goes; none by default. */
+  PHOTOKEEP_METADATA_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The SQS queue of doorbells. */
   PHOTOKEEP_DOORBELLS_URL: z.url({ protocol: /^https?$/ }).optional(),
 });
@@ -82,6 +84,8 @@ export interface AgentConfig {
   readonly controlUrl: string;
   readonly fleetSecret: string;
   readonly doorbells: QueuePlace;
+  /** Where EC2 announces that this instance goes; absent elsewhere. */
+  readonly metadataUrl: string | undefined;
   readonly scratchRoot: string;
   /** Where each pool says what it does, for operators. */
   readonly poolsFolder: string;
@@ -115,6 +119,7 @@ export function readAgentConfig(variables: Variables): AgentConfig {
       env.PHOTOKEEP_DOORS === "aws"
         ? { url: need(env.PHOTOKEEP_DOORBELLS_URL, "PHOTOKEEP_DOORBELLS_URL") }
         : { file: join(env.PHOTOKEEP_DATA, "queue.db") },
+    metadataUrl: env.PHOTOKEEP_METADATA_URL,
     scratchRoot: join(env.PHOTOKEEP_DATA, "scratch"),
     poolsFolder: join(env.PHOTOKEEP_DATA, "pools"),
     modelsDir: env.PHOTOKEEP_MODELS,

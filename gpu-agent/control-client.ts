@@ -12,6 +12,7 @@ import {
   type CompleteAsk,
   type FailAsk,
   type ReleaseAsk,
+  type UnreadableAsk,
 } from "#shared/domain/message.ts";
 
 /** Claim, complete and beat give up after this and are repeated: all of them may be. */
@@ -31,6 +32,8 @@ export interface ControlApi {
   complete(token: string, ask: CompleteAsk): Promise<CompleteAnswer>;
   fail(token: string, ask: FailAsk): Promise<Verdict>;
   release(token: string, ask: ReleaseAsk): Promise<Verdict>;
+  /** Keeps a message that is no doorbell. */
+  putAside(token: string, ask: UnreadableAsk): Promise<void>;
   /** The process is about to exit: whatever it still holds is free at once. */
   goodbye(token: string): Promise<void>;
 }
@@ -63,6 +66,7 @@ export function createControlClient(ask: { url: string; fleetSecret: string }): 
     complete: (bearer, body) => post("complete", { bearer, body }, CompleteAnswer),
     fail: (bearer, body) => post("fail", { bearer, body }, Verdict),
     release: (bearer, body) => post("release", { bearer, body }, Verdict),
+    putAside: (bearer, body) => post("unreadable", { bearer, body }),
     goodbye: (bearer) => post("goodbye", { bearer, body: {} }),
   };
 }

@@ -12,11 +12,14 @@ import { findDevices } from "./device/find-devices.ts";
 import { openDoorbells } from "./engines.ts";
 import { openWorker } from "./open-worker.ts";
 import { openScratch } from "./scratch.ts";
+import { spotNotice } from "./spot-notice.ts";
 import { runSupervisor } from "./supervisor.ts";
 import type { Worker } from "./worker/protocol.ts";
 
 /** Draining takes a few seconds at most; whatever hangs after that is not waited for. */
 const DRAIN_MS_MAX = 7_000;
+/** Of the two minutes that a spot notice leaves: what will not be done by then is given back at once. */
+const SPOT_GRACE_MS = 90_000;
 
 const config = readAgentConfig(process.env);
 const log = createLog({
@@ -27,14 +30,16 @@ const log = createLog({
 });
 
 const stop = new AbortController();
-const drain = (why: string): void => {
+let drainGraceMs = 0;
+const drain = (why: string, graceMs = 0): void => {
   if (stop.signal.aborted) return;
-  log.info("agent-draining", { why });
+  log.info("agent-draining", { why, graceMs });
+  drainGraceMs = graceMs;
   stop.abort();
   setTimeout(() => {
     log.error("drain-overdue", {});
     process.exit(1);
-  }, DRAIN_MS_MAX).unref();
+  }, graceMs + DRAIN_MS_MAX).unref();
 };
 process.on("SIGTERM", () => drain("SIGTERM"));
 process.on("SIGINT", () => drain("SIGINT"));
@@ -43,6 +48,12 @@ process.on("disconnect", () => drain("the parent is gone"));
 if ("connected" in process && !process.connected) drain("the parent is gone");
 // A reader of the log that is gone must not end a run.
 process.stdout.on("error", () => undefined);
+
+if (config.metadataUrl !== undefined) {
+  const ask = { url: config.metadataUrl, clock, log };
+  const notice = spotNotice(ask, stop.signal);
+  void notice.then((why) => (why === undefined ? undefined : drain(why, SPOT_GRACE_MS)));
+}
 
 try {
   const scratch = await openScratch(config.scratchRoot, process.pid);
@@ -60,6 +71,7 @@ try {
       control: createControlClient({ url: config.controlUrl, fleetSecret: config.fleetSecret }),
       queue,
       workers,
+      drainGraceMs: () => drainGraceMs,
       clock,
       entropy,
       log,

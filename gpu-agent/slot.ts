@@ -1,10 +1,11 @@
 import { Fault } from "#shared/domain/fault.ts";
 import { newId } from "#shared/domain/id.ts";
 import { LEASE_MS } from "#shared/domain/limits.ts";
-import type { ClaimAnswer, Lease } from "#shared/domain/message.ts";
+import type { ClaimAnswer, Lease, UnreadableAsk } from "#shared/domain/message.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
-import type { ActiveRun, ActiveRuns } from "./active-run.ts";
+import { remainingMs, type ActiveRun, type ActiveRuns } from "./active-run.ts";
+import type { Breaker } from "./breaker.ts";
 import type { ControlApi } from "./control-client.ts";
 import { hearDoorbell, type HeardBell } from "./doorbell.ts";
 import type { Membership } from "./membership.ts";
@@ -27,7 +28,10 @@ export interface SlotDoors extends Patience {
   readonly queue: Queue;
   readonly worker: Worker;
   readonly runs: ActiveRuns;
+  readonly breaker: Breaker;
   readonly log: Log;
+  /** How long a run that is nearly done may go on once the agent drains. Milliseconds. */
+  drainGraceMs(): number;
 }
 
 /**
@@ -50,12 +54,12 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   const silence = createSilenceRecord();
   let askAt = clock.now() + jittered(ASK_AFTER_MS, entropy);
 
-  while (!signal.aborted) {
+  while (!signal.aborted && doors.breaker.tripped() === undefined) {
     try {
       await worker.ready(signal);
       await membership.online(signal);
       const waitMs = Math.min(QUEUE_WAIT_MS, Math.max(0, askAt - clock.now()));
-      const bell = await hearDoorbell({ queue, log }, waitMs, signal);
+      const bell = await hear(waitMs);
       if (bell === undefined && clock.now() < askAt) continue;
       const hasWon = await follow(bell);
       if (hasWon || bell === undefined) askAt = clock.now() + jittered(ASK_AFTER_MS, entropy);
@@ -66,10 +70,24 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
     }
   }
 
+  /** While the queue is down nothing is heard; then work is asked for, as when doorbells are lost. */
+  async function hear(waitMs: number): Promise<HeardBell | undefined> {
+    try {
+      const putAside = (message: UnreadableAsk): Promise<void> =>
+        membership.call((token) => doors.control.putAside(token, message));
+      return await hearDoorbell({ queue, log, putAside }, waitMs, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Fault && error.retryable)) throw error;
+      log.warn("doorbells-unheard", { error });
+      await clock.sleep(jittered(QUEUE_RETRY_MS, entropy), signal);
+      return undefined;
+    }
+  }
+
   /** Steps 2 to 4. Answers whether any stage was won. */
   async function follow(bell: HeardBell | undefined): Promise<boolean> {
     let hasWon = false;
-    while (!signal.aborted) {
+    while (!signal.aborted && doors.breaker.tripped() === undefined) {
       const answer = await claim(bell?.job);
       if (answer.verdict === "gone" && bell !== undefined) await queue.delete([bell.receipt]);
       if (answer.verdict !== "granted") return hasWon;
@@ -103,7 +121,13 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   /** Step 3. Answers the next stage, when the control plane handed it over in the same step. */
   async function runLease(lease: Lease, bell: HeardBell | undefined): Promise<Lease | undefined> {
     const dropped = new AbortController();
-    const run: ActiveRun = { lease, dropped, ...(bell === undefined ? {} : { receipt: bell.receipt }) };
+    const run: ActiveRun = {
+      lease,
+      startedAt: clock.now(),
+      dropped,
+      ...(bell === undefined ? {} : { receipt: bell.receipt }),
+    };
+    const over = new AbortController();
     const at = { job: lease.job, stage: lease.stage, epoch: lease.epoch };
     doors.runs.add(run);
     log.info("run-started", { ...at, model: lease.model });
@@ -117,13 +141,27 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
           onProgress: (progress) => (run.progress = progress),
           abortGraceMs: () => (signal.aborted ? DRAIN_GRACE_MS : DROP_GRACE_MS),
         },
-        AbortSignal.any([signal, dropped.signal]),
+        AbortSignal.any([drainOf(run, over.signal), dropped.signal]),
       );
       log.info("run-ended", { ...at, ...summary(outcome) });
       return dropped.signal.aborted ? undefined : await report(lease, outcome);
     } finally {
+      over.abort();
       doors.runs.delete(run);
     }
+  }
+
+  /** Aborted when the agent drains: at once, or for a run that will end within the grace, when that is over. */
+  function drainOf(run: ActiveRun, over: AbortSignal): AbortSignal {
+    const stop = new AbortController();
+    const wait = async (): Promise<void> => {
+      const graceMs = doors.drainGraceMs();
+      if (remainingMs(run, clock.now()) <= graceMs) await clock.sleep(graceMs, over).catch(() => undefined);
+      stop.abort();
+    };
+    if (signal.aborted) void wait();
+    else signal.addEventListener("abort", () => void wait(), { once: true, signal: over });
+    return stop.signal;
   }
 
   async function report(lease: Lease, outcome: WatchedOutcome): Promise<Lease | undefined> {
@@ -159,6 +197,7 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   async function fail(lease: Lease, { failure, message }: StageFailed): Promise<undefined> {
     const { job, stage, epoch, hardDeadline } = lease;
     log.warn("run-failed", { job, stage, epoch, failure, message });
+    doors.breaker.note({ job, failure }, clock.now());
     try {
       await insist(hardDeadline, (token) =>
         doors.control.fail(token, { job, stage, epoch, failure, message }),

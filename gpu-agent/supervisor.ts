@@ -1,8 +1,9 @@
 import { PROTOCOL_VERSION, type Capabilities, type JobAhead } from "#shared/domain/message.ts";
-import { invariant } from "#shared/domain/fault.ts";
+import { Fault, invariant } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
 import type { ActiveRuns } from "./active-run.ts";
+import { createBreaker } from "./breaker.ts";
 import type { ControlApi } from "./control-client.ts";
 import { keepBeating } from "./heartbeat.ts";
 import { createMembership, type Membership } from "./membership.ts";
@@ -16,6 +17,8 @@ export interface SupervisorDoors extends Patience {
   /** One per slot, at most 16. They are the caller's to start and to end. */
   readonly workers: readonly Worker[];
   readonly log: Log;
+  /** How long a run that is nearly done may go on once the agent drains; 0 by default. Milliseconds. */
+  drainGraceMs?(): number;
   /** Called once: the workers are warm, the control plane knows this agent. */
   onReady?(agent: string): void;
 }
@@ -23,7 +26,8 @@ export interface SupervisorDoors extends Patience {
 /**
  * The long-lived half of an agent. It registers, beats, and runs one loop per slot; it touches no pixel and no
  * session. When the signal asks it to drain, the slots stop listening, give back what they hold, and it says goodbye.
- * @throws Fault when the control plane refuses this agent (wrong secret, another protocol).
+ * @throws Fault when the control plane refuses this agent (wrong secret, another protocol); busy `agent_unhealthy` when
+ * it ruins whatever it touches (breaker.ts).
  */
 export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal): Promise<void> {
   const { control, queue, workers, clock, entropy, log } = doors;
@@ -62,13 +66,17 @@ export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal)
   ).catch((error: unknown) => {
     if (!drained.signal.aborted) refused.abort(error);
   });
-  await Promise.all(
-    workers.map((worker) => runSlot({ control, membership, queue, worker, runs, clock, entropy, log }, stop)),
-  );
+  const breaker = createBreaker();
+  const drainGraceMs = (): number => doors.drainGraceMs?.() ?? 0;
+  const slot = { control, membership, queue, runs, breaker, drainGraceMs, clock, entropy, log };
+  await Promise.all(workers.map((worker) => runSlot({ ...slot, worker }, stop)));
   drained.abort();
   await beats;
   if (refused.signal.aborted) throw refused.signal.reason;
   await sayGoodbye({ control, membership, log });
+  const why = breaker.tripped();
+  if (why !== undefined)
+    throw new Fault("busy", "agent_unhealthy", `This agent takes no more work: ${why}. Replace the machine.`);
 }
 
 async function sayGoodbye(doors: { control: ControlApi; membership: Membership; log: Log }): Promise<void> {

@@ -24,6 +24,7 @@ import { uploadArrived, uploadsAnnounced } from "#functions/intake/arrival.ts";
 import { runIntake } from "#functions/intake/intake.ts";
 import { deadLetter } from "#functions/dead-letters.ts";
 import { perform } from "#functions/perform.ts";
+import { putAside } from "#functions/unreadable.ts";
 import { sweep, type SweepDoors } from "#functions/sweep/sweep.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { lockFolder } from "#shared/adapters/folder-lock.ts";
@@ -219,7 +220,12 @@ function listenTo(doors: SweepDoors, engines: Engines): () => Promise<void> {
       ? Promise.resolve()
       : runConsumer(
           { queue, clock, entropy, log },
-          { name, atOnce: LISTENERS, handle: ({ body }) => hear(body) },
+          {
+            name,
+            atOnce: LISTENERS,
+            handle: ({ body }) => hear(body),
+            onUnreadable: ({ id, body }, reason) => putAside(doors, { queue: name, id, body, reason }),
+          },
           stop.signal,
         );
   const listening = Promise.all([

@@ -7,6 +7,9 @@ export const PAGE_ROWS_MAX = 100;
 export const QUEUE_BATCH_MAX = 10;
 export const QUEUE_DELAY_MS_MAX = 900_000;
 export const QUEUE_BODY_BYTES_MAX = 8_192;
+/** A message that nobody can read is kept so long, cut to so many characters. */
+export const UNREADABLE_TTL_MS = 14 * 24 * 3_600_000;
+export const UNREADABLE_CHARS_MAX = 4_096;
 /** Shards of the due and ready indexes, so that no partition is hot. */
 export const INDEX_SHARDS = 16;
 

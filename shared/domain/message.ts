@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { Analysis, IntakeMeasures } from "./analysis.ts";
 import { BlobRef } from "./blob.ts";
+import { UNREADABLE_CHARS_MAX } from "./limits.ts";
 import { Options } from "./options.ts";
 import { FAILURES, STAGE_KINDS } from "./stage.ts";
 
@@ -147,6 +148,14 @@ export const CompleteAnswer = z.discriminatedUnion("verdict", [
   z.object({ verdict: z.literal("stale") }),
 ]);
 export type CompleteAnswer = z.infer<typeof CompleteAnswer>;
+
+/** A message of the doorbells' queue that is no doorbell: kept for an operator, then acknowledged. */
+export const UnreadableAsk = z.object({
+  id: z.string().min(1).max(200),
+  body: z.string().max(UNREADABLE_CHARS_MAX),
+  reason: z.string().max(300),
+});
+export type UnreadableAsk = z.infer<typeof UnreadableAsk>;
 
 export const FailAsk = Held.extend({ failure: z.enum(FAILURES), message: z.string().max(500) });
 export type FailAsk = z.infer<typeof FailAsk>;

@@ -212,6 +212,7 @@ function controlOf(counted: agents.AgentDoors, apart: agents.AgentDoors): Contro
       act(to, await agents.authenticate(to, token), ask);
   return {
     register: (can) => agents.register(apart, apart.fleetSecret, can),
+    putAside: () => Promise.resolve(),
     beat: call(apart, agents.beat),
     claim: call(counted, agents.claim),
     complete: call(counted, agents.complete),

@@ -11,7 +11,10 @@ import {
 } from "./control-plane-fixture.ts";
 import * as agents from "#functions/agents/agents.ts";
 import type { AgentRecord } from "#functions/agents/agent-item.ts";
+import { agentRoutes } from "#functions/agents/routes.ts";
+import { putAside } from "#functions/unreadable.ts";
 import { sweep } from "#functions/sweep/sweep.ts";
+import { Fault } from "#shared/domain/fault.ts";
 import { apply } from "#functions/apply.ts";
 import { stageOf } from "#shared/domain/job.ts";
 import { LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
@@ -275,4 +278,35 @@ test("tokens and secrets are not stored and not logged", async () => {
   const stored = JSON.stringify(await plane.store.get({ pk: `AGENT#${agent}`, sk: "AGENT" }));
   expect(stored).not.toContain(token.split(".")[1]);
   expect(plane.lines.join("")).not.toContain(SECRET);
+});
+
+test("an agent of another protocol is refused with a code of its own, a message that is none with another", async () => {
+  const app = agentRoutes(controlPlane());
+  app.onError((error, c) => c.text(error instanceof Fault ? error.code : "bug", 409));
+  const codeOf = async (body: unknown): Promise<string> => {
+    const answer = await app.request("/register", {
+      method: "POST",
+      headers: { authorization: `Bearer ${SECRET}` },
+      body: JSON.stringify(body),
+    });
+    return await answer.text();
+  };
+  expect(await codeOf({ ...can, protocol: 2 })).toBe("protocol_unsupported");
+  expect(await codeOf({ ...can, slots: 0 })).toBe("message_invalid");
+  expect(await codeOf("no message")).toBe("message_invalid");
+  expect(JSON.parse(await codeOf(can))).toHaveProperty("token");
+});
+
+test("a message that an agent cannot read is kept once, cut short, and goes after two weeks", async () => {
+  const plane = controlPlane();
+  const ask = { queue: "doorbells", id: "m1", body: "x".repeat(10_000), reason: "it is no doorbell" };
+  await putAside(plane, ask);
+  await putAside(plane, ask);
+  const { rows } = await plane.store.list("UNREADABLE#doorbells", { limit: 10 });
+  expect(rows).toHaveLength(1);
+  expect(rows[0]?.body).toMatchObject({ reason: "it is no doorbell", characters: 10_000 });
+  expect((rows[0]?.body as { body: string }).body).toHaveLength(4_096);
+  await plane.clock.advance(15 * 24 * 3_600_000);
+  await sweep(plane);
+  expect((await plane.store.list("UNREADABLE#doorbells", { limit: 10 })).rows).toEqual([]);
 });

@@ -19,7 +19,7 @@ const MAIN = fileURLToPath(new URL("../../gpu-agent/main.ts", import.meta.url));
 const MODELS = fileURLToPath(new URL("../../.photokeep/models", import.meta.url));
 const SECRET = "a-fleet-secret-that-nobody-logs";
 
-async function openAgent() {
+async function openAgent(variables: Readonly<Record<string, string>> = {}) {
   const folder = await temporaryFolder();
   const control = createFakeControl();
   const server = await serve(control);
@@ -32,6 +32,7 @@ async function openAgent() {
       PHOTOKEEP_MODELS: MODELS,
       PHOTOKEEP_EXTRA_MODELS: "",
       PHOTOKEEP_LOG_LEVEL: "debug",
+      ...variables,
     },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
@@ -113,6 +114,23 @@ test("an agent whose parent is gone ends by itself", async () => {
   world.agent.disconnect();
   expect(await once(world.agent, "exit")).toEqual([0, null]);
   expect(world.control.goodbyes).toHaveLength(1);
+});
+
+test("an agent drains and ends when its instance is about to be taken away", async () => {
+  const metadata = createServer((request, response) =>
+    response.end(
+      request.method === "PUT"
+        ? "token"
+        : JSON.stringify({ action: "terminate", time: "2026-11-23T12:00:00Z" }),
+    ),
+  );
+  await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
+  const { port } = metadata.address() as AddressInfo;
+  await using world = await openAgent({ PHOTOKEEP_METADATA_URL: `http://127.0.0.1:${port}` });
+  expect(await once(world.agent, "exit")).toEqual([0, null]);
+  expect(world.output.join("")).toMatch("spot interruption (terminate at");
+  metadata.closeAllConnections();
+  metadata.close();
 });
 
 test("an agent that is told to drain before it is ready ends as well", async () => {

@@ -11,6 +11,7 @@ import type {
   Lease,
   RegisterAnswer,
   ReleaseAsk,
+  UnreadableAsk,
   Verdict,
 } from "#shared/domain/message.ts";
 import type { ControlApi } from "#agent/control-client.ts";
@@ -30,6 +31,8 @@ export interface FakeControl extends ControlApi {
   readonly failures: FailAsk[];
   readonly releases: ReleaseAsk[];
   readonly goodbyes: string[];
+  /** Messages that were no doorbells. */
+  readonly aside: UnreadableAsk[];
   /** What claims answer: the leases in order, then `otherwise`. */
   readonly leases: Lease[];
   otherwise: "wait" | "gone";
@@ -69,6 +72,7 @@ export function createFakeControl(): FakeControl {
     failures: [],
     releases: [],
     goodbyes: [],
+    aside: [],
     leases: [],
     otherwise: "gone",
     nexts: [],
@@ -123,6 +127,10 @@ export function createFakeControl(): FakeControl {
       attempt("release", (): Verdict => {
         control.releases.push(ask);
         return { verdict: "accepted" };
+      }),
+    putAside: (_token, ask) =>
+      attempt("putAside", () => {
+        control.aside.push(ask);
       }),
     goodbye: (token) =>
       attempt("goodbye", () => {

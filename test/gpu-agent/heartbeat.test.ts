@@ -26,7 +26,7 @@ async function startBeating(ask: { beatMs?: number; isDeaf?: boolean } = {}) {
   });
   const stop = new AbortController();
   await membership.join(stop.signal);
-  const run: ActiveRun = { lease: sampleLease(), dropped: new AbortController() };
+  const run: ActiveRun = { lease: sampleLease(), startedAt: 0, dropped: new AbortController() };
   const runs: ActiveRuns = new Set();
   const told: (readonly JobAhead[])[] = [];
   const beating = keepBeating(

@@ -200,3 +200,63 @@ test("an agent registers as soon as the control plane is up", async () => {
   expect(agent.control.registrations).toHaveLength(1);
   await agent.drain();
 });
+
+test("three photographs whose workers died within five minutes: the node is to blame, drains and says so", async () => {
+  const agent = await startAgent();
+  for (const job of ["job_1", "job_2", "job_3"]) {
+    agent.control.leases.push(sampleLease({ job }));
+    await agent.ring(job);
+    agent.worker.runs.at(-1)?.end({ type: "died", how: "signal SIGSEGV" });
+    await agent.clock.advance(30_000);
+  }
+  await expect(agent.running).rejects.toMatchObject({ code: "agent_unhealthy" });
+  expect(agent.control.goodbyes).toHaveLength(1);
+});
+
+test("one photograph that kills three workers is the photograph's fault, not the node's", async () => {
+  const agent = await startAgent();
+  for (const epoch of [1, 2, 3]) {
+    agent.control.leases.push(sampleLease({ epoch }));
+    await agent.ring();
+    agent.worker.runs.at(-1)?.end({ type: "died", how: "signal SIGSEGV" });
+    await agent.clock.advance(30_000);
+  }
+  expect(agent.control.failures).toHaveLength(3);
+  await agent.drain();
+  expect(agent.control.goodbyes).toHaveLength(1);
+});
+
+test("a drained agent finishes what will be done within its grace, and gives back at once what will not", async () => {
+  const agent = await startAgent({ slots: 2, drainGraceMs: 90_000 });
+  agent.control.leases.push(sampleLease(), sampleLease({ job: "job_2" }));
+  await agent.ring();
+  await agent.ring("job_2");
+  await agent.clock.advance(60_000);
+  const [near, far] = agent.workers.map(({ runs }) => runs[0]!);
+  const at = { tilesDone: 1, tilesTotal: 10, doing: "running" } as const;
+  near!.progress({ ...at, fraction: 0.6 });
+  far!.progress({ ...at, fraction: 0.1 });
+  agent.stop.abort();
+  await agent.clock.advance(2_000);
+  expect(agent.control.releases).toEqual([{ job: far!.lease.job, stage: "analyze", epoch: 1 }]);
+  expect(near!.signal.aborted).toBe(false);
+  near!.end({ type: "done", result: doneNothing });
+  await agent.clock.advance(1_000);
+  expect(agent.control.completions).toMatchObject([{ job: near!.lease.job }]);
+  expect(agent.control.completions[0]).not.toHaveProperty("nextClaimId");
+  await agent.running;
+});
+
+test("what is not done when the grace is over is given back", async () => {
+  const agent = await startAgent({ drainGraceMs: 90_000 });
+  agent.control.leases.push(sampleLease());
+  await agent.ring();
+  await agent.clock.advance(60_000);
+  agent.worker.runs[0]?.progress({ fraction: 0.5, tilesDone: 1, tilesTotal: 2, doing: "running" });
+  agent.stop.abort();
+  await agent.clock.advance(80_000);
+  expect(agent.control.releases).toEqual([]);
+  await agent.clock.advance(12_000);
+  expect(agent.control.releases).toHaveLength(1);
+  await agent.running;
+});

@@ -2,7 +2,7 @@ import { createManualClock } from "#shared/adapters/manual-clock.ts";
 import { createMemoryQueue } from "#shared/adapters/memory-queue.ts";
 import { VISIBILITY_MS } from "#shared/domain/limits.ts";
 import { createLog } from "#shared/log.ts";
-import type { Entropy } from "#shared/ports.ts";
+import type { Entropy, Queue } from "#shared/ports.ts";
 import { runSupervisor } from "#agent/supervisor.ts";
 import { createFakeControl, type FakeControl } from "./fake-control.ts";
 import { createFakeWorker } from "./fake-worker.ts";
@@ -19,17 +19,29 @@ function countingEntropy(): Entropy {
 }
 
 /** A supervisor on a clock that stands still, a queue in memory, and workers and a control plane that the test steers. */
-export async function startAgent(options: { slots?: number; prepare?: (control: FakeControl) => void } = {}) {
+export async function startAgent(
+  options: {
+    slots?: number;
+    drainGraceMs?: number;
+    prepare?: (control: FakeControl) => void;
+    /** Changes what the queue does. */
+    queue?: (queue: Queue) => Queue;
+  } = {},
+) {
   const clock = createManualClock();
   const entropy = countingEntropy();
-  const queue = createMemoryQueue({ clock, entropy });
+  const { drainGraceMs = 0, queue: changed = (same: Queue) => same } = options;
+  const queue = changed(createMemoryQueue({ clock, entropy }));
   const control = createFakeControl();
   const workers = Array.from({ length: options.slots ?? 1 }, createFakeWorker);
   const lines: string[] = [];
   const log = createLog({ level: "debug", now: clock.now, write: (line) => lines.push(line) });
   const stop = new AbortController();
   options.prepare?.(control);
-  const running = runSupervisor({ control, queue, workers, clock, entropy, log }, stop.signal);
+  const running = runSupervisor(
+    { control, queue, workers, clock, entropy, log, drainGraceMs: () => drainGraceMs },
+    stop.signal,
+  );
   running.catch(() => undefined);
   await clock.advance(0);
   return {

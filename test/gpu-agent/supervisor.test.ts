@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Fault } from "#shared/domain/fault.ts";
 import { ability, doneNothing } from "./fake-worker.ts";
 import { sampleLease } from "./sample-lease.ts";
 import { startAgent } from "./supervisor-fixture.ts";
@@ -53,14 +54,38 @@ test("a bell whose stage somebody holds is left alone", async () => {
   expect(await agent.bells()).toBe(1);
 });
 
-test("a message that is no bell is deleted, and the slot goes on listening", async () => {
+test("a message that is no bell is put aside with its reason, and the slot goes on listening", async () => {
   const agent = await startAgent();
   await agent.queue.send([{ body: "not json" }, { body: `{"job":7}` }]);
   await agent.ring();
   expect(agent.control.claims).toHaveLength(1);
-  expect(agent.lines.filter((line) => line.includes("doorbell-unreadable"))).toHaveLength(2);
+  expect(agent.control.aside).toMatchObject([{ body: "not json" }, { body: `{"job":7}` }]);
+  expect(agent.control.aside[0]?.reason).toMatch("no doorbell");
   await agent.drain();
   expect(await agent.bells()).toBe(0);
+});
+
+test("a message that cannot be put aside stays in the queue", async () => {
+  const agent = await startAgent();
+  agent.control.trouble("putAside", "down", 1);
+  await agent.queue.send([{ body: "not json" }]);
+  await agent.clock.advance(2_000);
+  expect(agent.control.aside).toEqual([]);
+  await agent.clock.advance(60_000);
+  expect(agent.control.aside).toHaveLength(1);
+  await agent.drain();
+});
+
+test("while the queue is down, a slot asks for ready work by itself", async () => {
+  const down = new Fault("busy", "queue_busy", "The queue does not answer.");
+  const agent = await startAgent({
+    queue: (queue) => ({ ...queue, receive: () => Promise.reject(down) }),
+  });
+  agent.control.leases.push(sampleLease());
+  await agent.clock.advance(30_000);
+  expect(agent.control.claims[0]).not.toHaveProperty("job");
+  expect(agent.worker.runs).toHaveLength(1);
+  await agent.drain();
 });
 
 test("a claim whose answer was lost is repeated under the same id and runs once", async () => {
