@@ -40,6 +40,8 @@ export function createWorkerDevice(options: WorkerDeviceOptions): WorkerDevice {
   const files = new Map<string, readonly string[]>();
   /** The process that sessions were opened in last, and what it held before the first. */
   let opened = 0;
+  /** Uses so far. */
+  let begun = 0;
   let baselineBytes: number | undefined;
 
   async function heldBytes(signal: AbortSignal): Promise<number | undefined> {
@@ -62,6 +64,7 @@ export function createWorkerDevice(options: WorkerDeviceOptions): WorkerDevice {
         const { promise, resolve, reject } = Promise.withResolvers<readonly RunPeak[]>();
         const use = { resolve, reject };
         uses.set(grant.use, use);
+        begun += 1;
         process.grant(grant);
         try {
           return { answer: await promise };
@@ -84,6 +87,8 @@ export function createWorkerDevice(options: WorkerDeviceOptions): WorkerDevice {
         const pid = process.pid();
         baselineBytes = pid === undefined ? undefined : await options.memoryOf(pid, signal);
       }
+      const isUnused = uses.size === 0;
+      const begunBefore = begun;
       const before = await heldBytes(signal);
       // In the next process it would be open and nobody know: the pool takes all of this one for lost.
       if (process.generation() !== generation)
@@ -92,10 +97,10 @@ export function createWorkerDevice(options: WorkerDeviceOptions): WorkerDevice {
       learn(model, files);
       if (options.isProcessor) return openModel(model, bytes);
       const after = await heldBytes(signal);
-      return openModel(
-        model,
-        before === undefined || after === undefined ? undefined : Math.max(0, after - before),
-      );
+      // Else it may be the memory of a run.
+      const isAlone = isUnused && begun === begunBefore;
+      const isMeasured = isAlone && before !== undefined && after !== undefined;
+      return openModel(model, isMeasured ? Math.max(0, after - before) : undefined);
     },
     async warm(model, signal) {
       const { files } = await process.command({ type: "warm", model }, signal);

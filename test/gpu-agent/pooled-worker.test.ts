@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { openFootprints } from "#agent/vram/footprint-file.ts";
 import { temporaryFolder } from "./image/picture-fixture.ts";
-import { checkWorld, createMemoryFootprints, GIBIBYTE, openPooledWorld, settled, TILE_PIXELS } from "./pooled-world.ts";
+import {
+  checkWorld,
+  createMemoryFootprints,
+  GIBIBYTE,
+  openPooledWorld,
+  settled,
+  TILE_PIXELS,
+} from "./pooled-world.ts";
 import { digestOf, type Fate } from "./simulated-worker.ts";
 
 const done = { type: "done" };
@@ -29,7 +36,10 @@ test("a stage gets its models one after the other, and gives them back", async (
 test("a stage may take the same model again right after it has given it back", async () => {
   await using world = await openPooledWorld({ models: { a: 2 }, budgetGibibytes: 8 });
   expect(await world.run(["a", "a"])).toMatchObject(done);
-  expect(world.process.seen.told).toEqual([`granted 1 of ${TILE_PIXELS} px`, `granted 2 of ${TILE_PIXELS} px`]);
+  expect(world.process.seen.told).toEqual([
+    `granted 1 of ${TILE_PIXELS} px`,
+    `granted 2 of ${TILE_PIXELS} px`,
+  ]);
 });
 
 test("a stage that is stopped while it waits for its model leaves nothing behind", async () => {
@@ -89,24 +99,28 @@ test.each([
   ["while it opens a model", (doing: string) => doing === "open"],
   ["while a stage runs a model", (doing: string) => doing === "tile"],
   ["between two models of a stage", (doing: string) => doing === "between"],
-])("a worker that dies %s is reported as dead, is begun nowhere again, and the next stage works", async (_when, isMeant) => {
-  for (const hasSpare of [true, false]) {
-    const world = await openPooledWorld({
-      models: { a: 2, b: 2 },
-      budgetGibibytes: 8,
-      hasSpare,
-      fate: once(isMeant, "crash"),
-    });
-    expect(await world.run(["a", "b"])).toEqual({ type: "died", how: "signal SIGSEGV" });
-    expect(world.process.seen.begun).toHaveLength(1);
-    await settled(world.clock, world.worker.ready(new AbortController().signal));
-    expect(await world.run(["a", "b"])).toMatchObject(done);
-    expect(world.process.seen.begun).toHaveLength(2);
-    expect(world.process.generation()).toBe(2);
-    checkWorld(world);
-    await world[Symbol.asyncDispose]();
-  }
-});
+])(
+  "a worker that dies %s is reported as dead, is begun nowhere again, and the next stage works",
+  async (_when, isMeant) => {
+    for (const hasSpare of [true, false]) {
+      const world = await openPooledWorld({
+        models: { a: 2, b: 2 },
+        budgetGibibytes: 8,
+        hasSpare,
+        fileOf: () => ({ readMs: 100, openMs: 100 }),
+        fate: once(isMeant, "crash"),
+      });
+      expect(await world.run(["a", "b"])).toEqual({ type: "died", how: "signal SIGSEGV" });
+      expect(world.process.seen.begun).toHaveLength(1);
+      await settled(world.clock, world.worker.ready(new AbortController().signal));
+      expect(await world.run(["a", "b"])).toMatchObject(done);
+      expect(world.process.seen.begun).toHaveLength(2);
+      expect(world.process.generation()).toBe(2);
+      checkWorld(world);
+      await world[Symbol.asyncDispose]();
+    }
+  },
+);
 
 test("a worker that dies while its memory is measured for a load is not taken for the one that the load was meant for", async () => {
   let isSlow = false;
@@ -160,7 +174,8 @@ test("what was decided for a stage of a dead process never reaches the next one,
 test("a run without memory is given smaller tiles; what was learnt holds for the next stage, and for the next life of the agent", async () => {
   await using folder = await temporaryFolder();
   const path = folder.path("footprints.json");
-  const fate: Fate = (doing, { tilePixels }) => (doing === "tile" && tilePixels > TILE_PIXELS / 4 ? "memory" : undefined);
+  const fate: Fate = (doing, { tilePixels }) =>
+    doing === "tile" && tilePixels > TILE_PIXELS / 4 ? "memory" : undefined;
   const live = async (): Promise<string[]> => {
     const footprints = await openFootprints({ path, onProblem: (problem) => expect.unreachable(problem) });
     const world = await openPooledWorld({ models: { a: 2 }, budgetGibibytes: 8, fate, footprints });
@@ -194,7 +209,10 @@ test("where memory lacks at every size, the idle are evicted, then the worker is
   });
   expect(moves).toEqual(["b leased", "b draining", "recycle started", "recycle done"]);
   // The stage was begun anew, once.
-  expect(world.process.seen.begun.slice(1)).toEqual(["job_1 upscale in process 1", "job_1 upscale in process 2"]);
+  expect(world.process.seen.begun.slice(1)).toEqual([
+    "job_1 upscale in process 1",
+    "job_1 upscale in process 2",
+  ]);
   expect(await world.run(["b"])).toMatchObject(done);
   checkWorld(world);
 });
@@ -277,7 +295,9 @@ test("a damaged model fails its stages as model_invalid, the fourth within 15 mi
     fate: (doing, { model }) => (doing === "open" && model === "bad" ? "invalid" : undefined),
   });
   const tries = (): number =>
-    world.events.filter((event) => event.kind === "phase" && event.model === "bad" && event.to === "promoting").length;
+    world.events.filter(
+      (event) => event.kind === "phase" && event.model === "bad" && event.to === "promoting",
+    ).length;
   for (let nth = 1; nth <= 4; nth += 1) {
     expect(await world.run(["bad"])).toMatchObject(failedAs("model_invalid"));
     expect(tries()).toBe(Math.min(3, nth));
@@ -320,7 +340,24 @@ test("the models of the stages to come are opened while a stage runs, so that th
   await using world = await openPooledWorld({ models: { a: 2, b: 2 }, budgetGibibytes: 8 });
   expect(await world.run(["a"], { ahead: [{ stage: "finish", models: ["b"] }] })).toMatchObject(done);
   expect(await world.run(["b"], { stage: "finish" })).toMatchObject(done);
-  expect(world.waits()).toEqual(["a 3001", "b 0"]);
+  expect(world.waits()).toEqual(["a 3000", "b 0"]);
+});
+
+test("what runs beside a load is not taken for a part of what is loaded", async () => {
+  const footprints = createMemoryFootprints();
+  await using world = await openPooledWorld({
+    models: { a: 2, b: 2 },
+    budgetGibibytes: 8,
+    footprints,
+    fileOf: () => ({ bytesPerPixel: 10_000, readMs: 0 }),
+    // Beside the load of the second model, half a gigabyte is taken by runs of the first.
+    tilesOf: () => ({ count: 4, ms: 2_000 }),
+  });
+  await world.run(["a"], { ahead: [{ stage: "finish", models: ["b"] }] });
+  expect(world.waits()).toEqual(["a 1000"]);
+  expect(world.worker.hot()).toEqual(["a", "b"]);
+  expect(footprints.of(digestOf("a")).session).toEqual([2 * GIBIBYTE]);
+  expect(footprints.of(digestOf("b")).session).toEqual([]);
 });
 
 test("so are the models of jobs that wait", async () => {
@@ -330,7 +367,7 @@ test("so are the models of jobs that wait", async () => {
   world.worker.foresee([{ job: "job_2", stages: [{ stage: "upscale", models: ["b"] }] }]);
   await settled(world.clock, first);
   expect(await world.run(["b"], { job: "job_2" })).toMatchObject(done);
-  expect(world.waits()).toEqual(["a 3001", "b 0"]);
+  expect(world.waits()).toEqual(["a 3000", "b 0"]);
 });
 
 test("what a job needs next is not evicted between two of its stages for jobs that wait behind it", async () => {
@@ -346,7 +383,11 @@ test("what a job needs next is not evicted between two of its stages for jobs th
 });
 
 test("a job that was begun here is no longer foreseen by older word of it", async () => {
-  await using world = await openPooledWorld({ models: { a: 2, b: 2, c: 2 }, budgetGibibytes: 5, policy: "lookahead" });
+  await using world = await openPooledWorld({
+    models: { a: 2, b: 2, c: 2 },
+    budgetGibibytes: 5,
+    policy: "lookahead",
+  });
   const first = world.begin(["a"]);
   await world.clock.advance(10);
   world.worker.foresee([{ job: "job_2", stages: [{ stage: "upscale", models: ["b"] }] }]);
@@ -435,7 +476,7 @@ test("releases that leave something behind add up to a new worker before the dev
     models: { a: 4, b: 4 },
     budgetGibibytes: 6,
     hasSpare: true,
-    file: { residueBytes: 0.2 * GIBIBYTE },
+    fileOf: () => ({ residueBytes: 0.2 * GIBIBYTE }),
   });
   for (let nth = 0; nth < 10; nth += 1) expect(await world.run(["a", "b"])).toMatchObject(done);
   expect(world.process.generation()).toBeGreaterThan(1);

@@ -12,7 +12,12 @@ import type { PoolEvent } from "#agent/vram/pool-event.ts";
 import { budgetBytesOf, usedBytesOf, type PoolState } from "#agent/vram/pool-state.ts";
 import type { RunOutcome } from "#agent/worker/protocol.ts";
 import { sampleLease } from "./sample-lease.ts";
-import { createSimulatedWorker, type SimulatedFile, type SimulatedWorker, type SimulatedWorkerOptions } from "./simulated-worker.ts";
+import {
+  createSimulatedWorker,
+  type SimulatedFile,
+  type SimulatedWorker,
+  type SimulatedWorkerOptions,
+} from "./simulated-worker.ts";
 
 export const GIBIBYTE = 2 ** 30;
 /** The largest tile of every simulated model. */
@@ -20,10 +25,11 @@ export const TILE_PIXELS = 65_536;
 const TILES = 4;
 const TILE_MS = 500;
 
-/** Gigabytes of each model's session; what is not said of a file is the same for all. */
 export interface PooledWorldAsk extends Partial<Omit<SimulatedWorkerOptions, "clock" | "files">> {
+  /** Gibibytes of each one's session. */
   readonly models: Readonly<Record<string, number>>;
-  readonly file?: Partial<SimulatedFile>;
+  /** What else is to be said of one. */
+  readonly fileOf?: (id: string) => Partial<SimulatedFile>;
   /** What a session is declared to take beside the truth. */
   readonly declared?: Partial<NonNullable<ModelEntry["footprint"]>>;
   readonly budgetGibibytes: number;
@@ -59,18 +65,16 @@ const PATIENCE_MS = 20 * 60_000;
 
 /** A pool and a worker process that is none, on a clock that stands still; the process is ready. */
 export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld> {
-  const { models, budgetGibibytes, reserveBytes = GIBIBYTE / 2, file, declared, ...rest } = ask;
+  const { models, budgetGibibytes, reserveBytes = GIBIBYTE / 2, declared, ...rest } = ask;
   const clock = ask.clock ?? createManualClock();
-  const files = Object.entries(models).map(
-    ([id, gibibytes]): SimulatedFile => ({
-      id,
-      sessionBytes: gibibytes * GIBIBYTE,
-      bytesPerPixel: 1_000,
-      openMs: 1_000,
-      readMs: 2_000,
-      ...file,
-    }),
-  );
+  const files = Object.entries(models).map(([id, gibibytes]): SimulatedFile => ({
+    id,
+    sessionBytes: gibibytes * GIBIBYTE,
+    bytesPerPixel: 1_000,
+    openMs: 1_000,
+    readMs: 2_000,
+    ...ask.fileOf?.(id),
+  }));
   const budgetBytes = budgetGibibytes * GIBIBYTE;
   const process = createSimulatedWorker({
     deviceBytes: budgetBytes + reserveBytes,
@@ -95,7 +99,11 @@ export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld>
     memoryOf: (pid) => (ask.memoryOf ?? ((each, pid) => each.memoryOf(pid)))(process, pid),
     pages: process.pages,
     footprints: ask.footprints ?? createMemoryFootprints(),
-    entryOf: (id) => entryOf(files.find((each) => each.id === id), declared),
+    entryOf: (id) =>
+      entryOf(
+        files.find((each) => each.id === id),
+        declared,
+      ),
     clock,
     log: createLog({ level: "debug", now: clock.now, write: (line) => lines.push(line) }),
     onEvent(event, state) {
@@ -104,9 +112,7 @@ export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld>
       ask.onEvent?.(event, state, process);
     },
   });
-  const readying = worker.ready(never);
-  await clock.advance(10_000);
-  await readying;
+  await settled(clock, worker.ready(never));
 
   const begin: PooledWorld["begin"] = (models, change = {}, signal = never) =>
     worker.run(sampleLease({ models: [...models], stage: "upscale", ...change }), () => undefined, signal);
@@ -126,7 +132,8 @@ export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld>
       await settled(clock, running);
       return await running;
     },
-    waits: () => events.flatMap((event) => (event.kind === "granted" ? [`${event.model} ${event.waitedMs}`] : [])),
+    waits: () =>
+      events.flatMap((event) => (event.kind === "granted" ? [`${event.model} ${event.waitedMs}`] : [])),
     async [Symbol.asyncDispose]() {
       const closing = worker[Symbol.asyncDispose]();
       await settled(clock, closing);
@@ -136,13 +143,14 @@ export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld>
 }
 
 /** Moves the clock until the promise is settled, or patience is at its end. */
-export async function settled(clock: ManualClock, promise: Promise<unknown>): Promise<void> {
+export async function settled(clock: ManualClock, promise: PromiseLike<unknown>): Promise<void> {
   let isOver = false;
   const over = (): void => void (isOver = true);
   promise.then(over, over);
   const until = clock.now() + PATIENCE_MS;
   await clock.advance(0);
-  while (!isOver && clock.now() < until) await clock.advance(Math.max(1, (clock.nextAt() ?? until) - clock.now()));
+  while (!isOver && clock.now() < until)
+    await clock.advance(Math.max(1, (clock.nextAt() ?? until) - clock.now()));
   invariant(isOver, "it ends in time");
 }
 
@@ -158,13 +166,18 @@ export function checkBelief(process: SimulatedWorker, { models }: PoolState): vo
   const open = process.sessions();
   if (open === undefined) return;
   const believed = models.flatMap(({ id, phase }) => (phase === "hot" || phase === "leased" ? [id] : []));
-  const moving = models.flatMap(({ id, phase }) => (phase === "promoting" || phase === "draining" ? [id] : []));
+  const moving = models.flatMap(({ id, phase }) =>
+    phase === "promoting" || phase === "draining" ? [id] : [],
+  );
   for (const id of believed) invariant(open.includes(id), `${id} is believed to be open, and is not`);
   for (const id of open)
     invariant(believed.includes(id) || moving.includes(id), `${id} is open, and nobody knows of it`);
 }
 
-function entryOf(file: SimulatedFile | undefined, declared: PooledWorldAsk["declared"]): ModelEntry | undefined {
+function entryOf(
+  file: SimulatedFile | undefined,
+  declared: PooledWorldAsk["declared"],
+): ModelEntry | undefined {
   const template = findModel("realesr-general-x4v3");
   if (file === undefined || template === undefined) return undefined;
   const { id, sessionBytes, bytesPerPixel } = file;

@@ -1,6 +1,13 @@
 import { createGate } from "#agent/gate.ts";
 import type { PageCache } from "#agent/vram/page-cache.ts";
-import { wireOf, faultOf, type Grant, type ModelAnswer, type RunOutcome, type UseEvent } from "#agent/worker/protocol.ts";
+import {
+  wireOf,
+  faultOf,
+  type Grant,
+  type ModelAnswer,
+  type RunOutcome,
+  type UseEvent,
+} from "#agent/worker/protocol.ts";
 import type { WorkerListener, WorkerProcess } from "#agent/worker/worker-process.ts";
 import { Fault, invariant } from "#shared/domain/fault.ts";
 import type { Lease, Progress } from "#shared/domain/message.ts";
@@ -115,7 +122,14 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
   const { fate = () => undefined } = options;
   const files = new Map(options.files.map((file) => [file.id, file]));
   const inMemory = new Set<string>();
-  const seen: SimulatedWorker["seen"] = { heldBytes: 0, peakBytes: 0, overflows: 0, begun: [], told: [], onProcessor: 0 };
+  const seen: SimulatedWorker["seen"] = {
+    heldBytes: 0,
+    peakBytes: 0,
+    overflows: 0,
+    begun: [],
+    told: [],
+    onProcessor: 0,
+  };
   const warm = createGate();
   const closing = new AbortController();
   let current: Life | undefined;
@@ -123,7 +137,13 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
   let generation = 0;
   let pids = 0;
   let listener: WorkerListener | undefined;
-  let active: { readonly onProgress: (progress: Progress) => void; readonly end: (outcome: RunOutcome) => void; readonly stop: AbortController } | undefined;
+  let active:
+    | {
+        readonly onProgress: (progress: Progress) => void;
+        readonly end: (outcome: RunOutcome) => void;
+        readonly stop: AbortController;
+      }
+    | undefined;
   const calls = new Set<(error: unknown) => void>();
 
   const mishap = (doing: Doing, model = "", tilePixels = 0): Mishap | undefined =>
@@ -150,7 +170,7 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
       } catch {
         return false;
       }
-      if (what === "crash") return end.abort(died("exit code 1")), false;
+      if (what === "crash") return (end.abort(died("exit code 1")), false);
       return (life.isUp = true);
     }
   }
@@ -260,7 +280,12 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
     return {};
   }
 
-  async function tile(life: Life, model: string, { tilePixels, isOnProcessor }: Grant, ms: number): Promise<void> {
+  async function tile(
+    life: Life,
+    model: string,
+    { tilePixels, isOnProcessor }: Grant,
+    ms: number,
+  ): Promise<void> {
     if (isOnProcessor) {
       seen.onProcessor += 1;
       return await clock.sleep(ms, life.end.signal);
@@ -282,7 +307,11 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
     newUse: () => (life.uses += 1),
     tell: (event) => post(life, () => listener?.onUse(event)),
     tile: (model, grant, ms) => tile(life, model, grant, ms),
-    between: () => pass(life, 1, mishap("between")),
+    async between() {
+      const what = mishap("between");
+      // Else at once: what is said before and after is read together.
+      if (what !== undefined) await pass(life, 2 * MAIL_MS, what);
+    },
     async ask(event, signal) {
       signal.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<Grant>();
@@ -307,7 +336,11 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
         device: "cuda",
         stages: [...STAGES],
         models: [...files.keys()],
-        files: [...files.values()].map(({ id, sessionBytes }) => ({ model: id, sha256: digestOf(id), bytes: sessionBytes })),
+        files: [...files.values()].map(({ id, sessionBytes }) => ({
+          model: id,
+          sha256: digestOf(id),
+          bytes: sessionBytes,
+        })),
       };
     }
   }
@@ -317,7 +350,8 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
   return {
     seen,
     ready,
-    sessions: () => (current?.isUp === true && !current.end.signal.aborted ? [...current.sessions.keys()] : undefined),
+    sessions: () =>
+      current?.isUp === true && !current.end.signal.aborted ? [...current.sessions.keys()] : undefined,
     memoryOf: async (pid) => (current?.pid === pid ? RUNTIME_BYTES + seen.heldBytes : undefined),
     pages: {
       residentRatio: async (paths) => (paths.every((path) => inMemory.has(idOf(path))) ? 1 : 0),
@@ -333,7 +367,9 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
     generation: () => generation,
     listen: (wanted) => void (listener = wanted),
     grant(grant) {
-      seen.told.push(`granted ${grant.use} of ${grant.tilePixels} px${grant.isOnProcessor ? " on the processor" : ""}`);
+      seen.told.push(
+        `granted ${grant.use} of ${grant.tilePixels} px${grant.isOnProcessor ? " on the processor" : ""}`,
+      );
       current?.asked.get(grant.use)?.resolve(grant);
     },
     deny(use, error) {
@@ -371,7 +407,9 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
       const giveUp = (): void => reject(signal.reason);
       calls.add(reject);
       signal.addEventListener("abort", giveUp, { once: true });
-      const obey = { open, release, warm: async () => (await read(life, file), { files: [pathOf(model)] }) }[type];
+      const obey = { open, release, warm: async () => (await read(life, file), { files: [pathOf(model)] }) }[
+        type
+      ];
       obey(life, file).then(
         (answer) => post(life, () => resolve(answer)),
         (error: unknown) => post(life, () => reject(faultOf(wireOf(error)))),
