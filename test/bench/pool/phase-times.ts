@@ -37,5 +37,10 @@ export function watchPhases(now: () => number): PhaseWatch {
 
 /** @returns NaN of nothing. */
 export function median(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : quantileOf(values.toSorted((a, b) => a - b), 0.5);
+  return values.length === 0
+    ? Number.NaN
+    : quantileOf(
+        values.toSorted((a, b) => a - b),
+        0.5,
+      );
 }

@@ -5,6 +5,7 @@ import { usedBytesOf, type PoolState } from "#agent/vram/pool-state.ts";
 import { POLICIES, type PolicyName } from "#agent/vram/policy-table.ts";
 import { simulate } from "../vram/simulation.ts";
 import type { Workload } from "../vram/workload.ts";
+import { withLoopGap, type LoopGap } from "./loop-gap.ts";
 import { median, watchPhases } from "./phase-times.ts";
 import { fineClock, openRealPool, type BenchModel, type ModelPlaces } from "./real-pool.ts";
 import { runStream } from "./stream-run.ts";
@@ -37,6 +38,7 @@ export interface PredictionResult {
   /** The most that was ever counted. */
   readonly peakBytes: number;
   readonly recycles: number;
+  readonly gap: LoopGap;
 }
 
 export interface PredictionAsk {
@@ -111,14 +113,15 @@ export async function compareWithPrediction(
   phases = watchPhases(now);
   picture = { ...emptyPicture({ ...device, atMs: now() }), models: picture.models };
   const since = now();
-  await runStream(real, {
+  const stream = {
     jobs,
     models,
     inSight: IN_SIGHT,
-    onStage: (done) => {
+    onStage: (done: number) => {
       if (done % 50 === 0) onProgress(`${policy}: ${done} stages`);
     },
-  });
+  };
+  const { gap } = await withLoopGap(() => runStream(real, stream));
   const wallSeconds = (now() - since) / 1_000;
   const { counters } = pictureAt(picture, now());
   const stages = jobs.flat().length;
@@ -141,6 +144,7 @@ export async function compareWithPrediction(
     drift: { load: spent("load") / expectedOf("load"), run: spent("run") / expectedOf("run") },
     peakBytes,
     recycles: real.replacements(),
+    gap,
   };
 }
 
@@ -155,7 +159,13 @@ function predict(ask: {
   const workload: Workload = {
     models: models.map(({ id, bytes }, place) => {
       const { loadSeconds, releaseSeconds } = costs[place]!;
-      return { id, gigabytes: bytes / GIGABYTE, warmSeconds: loadSeconds, coldSeconds: loadSeconds, releaseSeconds };
+      return {
+        id,
+        gigabytes: bytes / GIGABYTE,
+        warmSeconds: loadSeconds,
+        coldSeconds: loadSeconds,
+        releaseSeconds,
+      };
     }),
     jobs: jobs.map((places) => ({
       arrivesAt: 0,
@@ -176,4 +186,3 @@ function predict(ask: {
     loadSeconds: loads.reduce((sum, { seconds }) => sum + seconds, 0),
   };
 }
-

@@ -14,7 +14,8 @@ export function tileFeeds(
   tilePixels: number,
 ): Readonly<Record<string, FeedTensor>> {
   const { layout, input, extra = [] } = entry.tensors;
-  const side = entry.tile.fixed ?? Math.max(MULTIPLE, Math.floor(Math.sqrt(tilePixels) / MULTIPLE) * MULTIPLE);
+  const side =
+    entry.tile.fixed ?? Math.max(MULTIPLE, Math.floor(Math.sqrt(tilePixels) / MULTIPLE) * MULTIPLE);
   const { width, height } = input.size ?? { width: side, height: side };
   const channels = CHANNELS[input.order];
   const image: FeedTensor = {

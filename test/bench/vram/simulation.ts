@@ -33,15 +33,17 @@ const GIGABYTE = 1e9;
 export function simulate(workload: Workload, options: SimulationOptions): SimulationResult {
   const { queueMax = Infinity, isWarm = false } = options;
   const planner = createPlanner(options.policy);
-  const models: Mutable<ModelState>[] = workload.models.map(({ id, gigabytes, coldSeconds, warmSeconds }) => ({
-    id,
-    phase: isWarm ? "warm" : "cold",
-    bytes: gigabytes * GIGABYTE,
-    reloadMs: (isWarm ? warmSeconds : coldSeconds) * 1000,
-    isPinned: false,
-    isBarred: false,
-    fileBytes: gigabytes * GIGABYTE,
-  }));
+  const models: Mutable<ModelState>[] = workload.models.map(
+    ({ id, gigabytes, coldSeconds, warmSeconds }) => ({
+      id,
+      phase: isWarm ? "warm" : "cold",
+      bytes: gigabytes * GIGABYTE,
+      reloadMs: (isWarm ? warmSeconds : coldSeconds) * 1000,
+      isPinned: false,
+      isBarred: false,
+      fileBytes: gigabytes * GIGABYTE,
+    }),
+  );
   const history = createUseHistory(models.length);
   const state: Mutable<PoolState> = {
     models,
