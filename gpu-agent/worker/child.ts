@@ -7,6 +7,12 @@ import { WorkerEvent, type WorkerAbility, type WorkerCommand } from "./protocol.
  */
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
 
+/**
+ * V8 lets the young part of its heap grow to three times this before it collects; pixels and tensors lie outside of it, so
+ * more would only be garbage that is kept. MiB.
+ */
+const SEMI_SPACE = "--max-semi-space-size=2";
+
 /** One worker process, from start to end. */
 export interface Child {
   readonly pid: number | undefined;
@@ -35,7 +41,7 @@ export function startChild(ask: {
 }): Child {
   const process: ChildProcess = fork(ask.modulePath, [], {
     env: { ...ask.env, ...ALLOCATOR },
-    execArgv: [],
+    execArgv: [SEMI_SPACE],
     serialization: "json",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

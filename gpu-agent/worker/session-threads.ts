@@ -49,6 +49,8 @@ interface SessionThreads extends AsyncDisposable {
   prepare(): void;
 }
 
+/** A thread's own objects are few: tensors lie outside of its heap. */
+const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 const THREAD_MAIN = new URL("./session-thread.ts", import.meta.url);
 /** Threads that wait started for the next model: starting one takes longer than loading a small model. */
 const SPARE_THREADS = 1;
@@ -164,7 +166,7 @@ interface Thread {
 }
 
 function startThread(): Thread {
-  const worker = new Worker(THREAD_MAIN, { execArgv: [] });
+  const worker = new Worker(THREAD_MAIN, { execArgv: [], resourceLimits: HEAP });
   // It lives only for what it is asked.
   worker.unref();
   let waiting: { resolve(answer: ThreadAnswer): void; reject(error: unknown): void } | undefined;

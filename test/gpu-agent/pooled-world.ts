@@ -144,14 +144,14 @@ export async function openPooledWorld(ask: PooledWorldAsk): Promise<PooledWorld>
 
 /** Moves the clock until the promise is settled, or patience is at its end. */
 export async function settled(clock: ManualClock, promise: PromiseLike<unknown>): Promise<void> {
-  let isOver = false;
-  const over = (): void => void (isOver = true);
+  const seen = { isOver: false };
+  const over = (): void => void (seen.isOver = true);
   promise.then(over, over);
   const until = clock.now() + PATIENCE_MS;
   await clock.advance(0);
-  while (!isOver && clock.now() < until)
+  while (!seen.isOver && clock.now() < until)
     await clock.advance(Math.max(1, (clock.nextAt() ?? until) - clock.now()));
-  invariant(isOver, "it ends in time");
+  invariant(seen.isOver, "it ends in time");
 }
 
 /** At least the promises that every test is about: never more than there is, and the pool believes what is. */
@@ -166,12 +166,12 @@ export function checkBelief(process: SimulatedWorker, { models }: PoolState): vo
   const open = process.sessions();
   if (open === undefined) return;
   const believed = models.flatMap(({ id, phase }) => (phase === "hot" || phase === "leased" ? [id] : []));
-  const moving = models.flatMap(({ id, phase }) =>
-    phase === "promoting" || phase === "draining" ? [id] : [],
+  const moving = new Set(
+    models.flatMap(({ id, phase }) => (phase === "promoting" || phase === "draining" ? [id] : [])),
   );
   for (const id of believed) invariant(open.includes(id), `${id} is believed to be open, and is not`);
   for (const id of open)
-    invariant(believed.includes(id) || moving.includes(id), `${id} is open, and nobody knows of it`);
+    invariant(believed.includes(id) || moving.has(id), `${id} is open, and nobody knows of it`);
 }
 
 function entryOf(

@@ -215,9 +215,7 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
     life.outbox.push(deliver);
     if (life.outbox.length > 1) return;
     void clock.sleep(MAIL_MS, life.end.signal).then(
-      () => {
-        for (const each of life.outbox.splice(0)) each();
-      },
+      () => life.outbox.splice(0).forEach((each) => each()),
       () => undefined,
     );
   }
@@ -426,7 +424,8 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
         const { end } = current;
         end.abort(died("signal SIGKILL"));
       }
-      while (which === generation) await clock.sleep(MAIL_MS, signal);
+      const isStill = (): boolean => which === generation;
+      while (isStill()) await clock.sleep(MAIL_MS, signal);
       await ready(signal);
     },
     async [Symbol.asyncDispose]() {
