@@ -27,7 +27,7 @@ export interface SimulatedFile {
   readonly readMs: number;
 }
 
-export type Doing = "start" | "open" | "release" | "between" | "tile";
+type Doing = "start" | "open" | "release" | "between" | "tile";
 /**
  * `memory` too little of it; `invalid` the file is damaged; `crash` the process dies; `hang` it never answers; `slow` the
  * memory of a release comes back late.

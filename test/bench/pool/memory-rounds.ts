@@ -4,7 +4,7 @@ import { HEAVY } from "./pool-models.ts";
 import { fineClock, openRealPool, type BenchModel, type ModelPlaces } from "./real-pool.ts";
 
 /** Resident memory of the worker with no model loaded, after so many loads. */
-export interface MemoryPoint {
+interface MemoryPoint {
   readonly loads: number;
   readonly bytes: number;
 }

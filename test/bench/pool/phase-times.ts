@@ -2,7 +2,7 @@ import type { PoolEvent } from "#agent/vram/pool-event.ts";
 import { quantileOf } from "../vram/measures.ts";
 
 /** What the pool's events say of a model: how long it was opened, held and released; milliseconds each time. */
-export interface PhaseTimes {
+interface PhaseTimes {
   readonly load: number[];
   readonly run: number[];
   readonly release: number[];

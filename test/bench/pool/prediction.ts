@@ -12,7 +12,7 @@ import { runStream } from "./stream-run.ts";
 import type { StreamJob } from "./stage-stream.ts";
 
 /** What a model takes here, seconds: medians of single uses while nothing else happened. */
-export interface ModelCost {
+interface ModelCost {
   readonly id: string;
   readonly loadSeconds: number;
   readonly runSeconds: number;

@@ -54,7 +54,7 @@ export interface RealPoolAsk {
   onEvent(event: PoolEvent, state: PoolState): void;
 }
 
-export type PoolLease = StageLease<Grant, readonly RunPeak[]>;
+type PoolLease = StageLease<Grant, readonly RunPeak[]>;
 
 /** The product's pool on the product's worker process, driven without a control plane. */
 export interface RealPool extends AsyncDisposable {

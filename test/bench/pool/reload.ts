@@ -11,7 +11,7 @@ import { median, watchPhases } from "./phase-times.ts";
 import { fineClock, openRealPool, type BenchModel, type ModelPlaces, type RealPool } from "./real-pool.ts";
 
 /** One way to load a model; seconds, medians. */
-export interface ReloadRow {
+interface ReloadRow {
   readonly name: string;
   readonly loadSeconds: number;
   readonly firstSeconds: number;
@@ -23,7 +23,7 @@ export interface ReloadRow {
 }
 
 /** How a large model's load is hidden behind the run of another; seconds, medians. */
-export interface PrefetchFigures {
+interface PrefetchFigures {
   readonly runAloneSeconds: number;
   readonly runBesideLoadSeconds: number;
   readonly stallOnDemandSeconds: number;
