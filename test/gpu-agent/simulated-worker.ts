@@ -436,7 +436,7 @@ export function createSimulatedWorker(options: SimulatedWorkerOptions): Simulate
   };
 }
 
-export const STAGES = ["analyze", "repair", "denoise", "colorize", "faces", "upscale", "finish"] as const;
+const STAGES = ["analyze", "repair", "denoise", "colorize", "faces", "upscale", "finish"] as const;
 
 /** Distinct for every model. */
 export function digestOf(model: string): string {
