@@ -11,14 +11,7 @@ import { lookAhead } from "./look-ahead.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { newId } from "#shared/domain/id.ts";
-import {
-  DUE_CLASSES,
-  duePartition,
-  isTerminal,
-  readyPartition,
-  stageOf,
-  type Job,
-} from "#shared/domain/job.ts";
+import { duePartition, isTerminal, readyPartition, stageOf, type Job } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, LEASE_MS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 import type {
   BeatAnswer,
@@ -43,6 +36,8 @@ export interface AgentDoors extends ApplyDoors {
   readonly beatMs: number;
 }
 
+/** Pages of a shard that are searched for what an agent held; what lies beyond is free when its own timer says so. */
+const GONE_PAGES_MAX = 20;
 /** Rows of the ready index read per shard by an agent that asks for any work. */
 const ASK_ROWS_MAX = 5;
 
@@ -204,20 +199,28 @@ export async function gone(doors: AgentDoors, agentId: string): Promise<void> {
   if (agent === undefined) return;
   const item = agentItem({ ...agent, runs: [], gone: true }, Number.MAX_SAFE_INTEGER);
   await doors.store.transact([{ op: "put", item, when: "exists" }]);
-  for (const dueClass of DUE_CLASSES.filter((each) => each !== "retention")) {
-    for (let shard = 0; shard < INDEX_SHARDS; shard++) {
-      const page = await doors.store.nominate("due", duePartition(dueClass, shard), {
+  // What it said it runs comes first; what it claimed since then is found among all that is leased.
+  for (const { job } of agent.runs) await freeOf(doors, job, agentId);
+  for (let shard = 0; shard < INDEX_SHARDS; shard++) {
+    let cursor: string | undefined;
+    for (let pages = 0; pages < GONE_PAGES_MAX; pages++) {
+      const page = await doors.store.nominate("due", duePartition("lease", shard), {
         limit: PAGE_ROWS_MAX,
-        prefix: "",
+        ...(cursor === undefined ? {} : { cursor }),
       });
-      for (const key of page.rows) {
-        if (key.sk !== "JOB") continue;
-        const found = await loadJob(doors.store, key.pk.slice("JOB#".length)).catch(missingAsUndefined);
-        if (found?.job.stages.some((stage) => stage.status === "leased" && stage.agent === agentId))
-          await look(doors, found.job.id);
-      }
+      for (const { pk, sk } of page.rows)
+        if (sk === "JOB") await freeOf(doors, pk.slice("JOB#".length), agentId);
+      cursor = page.cursor;
+      if (cursor === undefined) break;
     }
   }
+}
+
+/** Looks at a job when this agent, which is gone, holds a stage of it. */
+async function freeOf(doors: AgentDoors, jobId: string, agentId: string): Promise<void> {
+  const found = await loadJob(doors.store, jobId).catch(missingAsUndefined);
+  if (found?.job.stages.some((stage) => stage.status === "leased" && stage.agent === agentId))
+    await look(doors, jobId);
 }
 
 function grantedTo(job: Job, claimId: string): Stage | undefined {

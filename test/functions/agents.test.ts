@@ -17,7 +17,8 @@ import { sweep } from "#functions/sweep/sweep.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { apply } from "#functions/apply.ts";
 import { stageOf } from "#shared/domain/job.ts";
-import { LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
+import { shardOf } from "#shared/domain/id.ts";
+import { INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
 import type { Lease } from "#shared/domain/message.ts";
 
 async function granted(plane: ControlPlane, agent: AgentRecord, claimId: string): Promise<Lease> {
@@ -199,6 +200,34 @@ test("what an agent held is free at once when it says goodbye or its parent has 
   expect(stageOf(await jobOf(plane), "analyze")).toMatchObject({ status: "ready", tries: { lost: 1 } });
   await agents.beat(plane, agent, { seq: 99, runs: [], hot: [], ahead: false });
   await granted(plane, await newAgent(plane), "clm_2");
+});
+
+test("what an agent held is found behind hundreds of other leases, named in its last beat or not", async () => {
+  const plane = controlPlane();
+  const busy = await newAgent(plane);
+  const ids = Array.from({ length: 4_000 }, (_, n) => `job_${n}`).filter(
+    (id) => shardOf(id, INDEX_SHARDS) === 0,
+  );
+  const [named = "", ...others] = ids.slice(0, 130);
+  const claimed = others.at(-1) ?? "";
+  const claim = async (job: string, agent: AgentRecord): Promise<void> => {
+    await readyJob(plane, job);
+    await agents.claim(plane, agent, { job, claimId: `clm_${job}` });
+  };
+  for (const job of others.slice(0, -1)) await claim(job, busy);
+  await plane.clock.advance(1_000);
+  const agent = await newAgent(plane);
+  await claim(named, agent);
+  const run = { job: named, stage: "analyze", epoch: 1 } as const;
+  await agents.beat(plane, agent, { seq: 1, runs: [run], hot: [], ahead: false });
+  await claim(claimed, agent);
+  await agents.gone(plane, agent.id);
+  for (const job of [named, claimed])
+    expect(stageOf(await jobOf(plane, job), "analyze")).toMatchObject({
+      status: "ready",
+      tries: { lost: 1 },
+    });
+  expect(stageOf(await jobOf(plane, others[0]), "analyze")).toMatchObject({ status: "leased" });
 });
 
 test("a drained stage costs no try", async () => {
