@@ -16,6 +16,7 @@ import {
   type Job,
   type JobRow,
 } from "#shared/domain/job.ts";
+import { readJob } from "#shared/domain/job-schema.ts";
 import { CLAIM_AGE_MS_MAX, CONFLICT_TRIES_MAX } from "#shared/domain/limits.ts";
 import type { Clock, Draft, Entropy, Store } from "#shared/ports.ts";
 
@@ -41,7 +42,7 @@ export async function apply(doors: ApplyDoors, jobId: string, event: JobEvent): 
   for (let tries = 1; tries <= CONFLICT_TRIES_MAX; tries++) {
     const { job: before, rev } = await loadJob(doors.store, jobId);
     const now = doors.clock.now();
-    const { job, rows, timersOnly } = decide(before, event, now, doors.policy);
+    const { job, rows, owing, timersOnly } = decide(before, event, now, doors.policy);
     if (job === before) {
       // Repeats what a crash may have swallowed. A refused claim has nothing to repeat: it would ring for itself forever.
       if (event.type !== "claimed") await performAll(doors, job, now);
@@ -56,6 +57,7 @@ export async function apply(doors: ApplyDoors, jobId: string, event: JobEvent): 
         item: { pk: jobKey(jobId).pk, sk: row.sk, body: row.body },
         when: "absent" as const,
       })),
+      ...owing.map((item) => ({ op: "put" as const, item, when: "absent" as const })),
     ]);
     if (committed.ok) {
       await performAll(doors, job, now);
@@ -73,11 +75,11 @@ export function jobItem(job: Job): Draft {
   return { ...jobKey(job.id), body: job, indexes: jobIndexes(job) };
 }
 
-/** @throws Fault missing `job_missing`. */
+/** @throws Fault missing `job_missing`; conflict `job_damaged`. */
 export async function loadJob(store: Store, jobId: string): Promise<{ job: Job; rev: number }> {
   const item = await store.get(jobKey(jobId));
   if (item === undefined) throw new Fault("missing", "job_missing", "There is no such restoration.");
-  return { job: item.body as Job, rev: item.rev };
+  return { job: readJob(item.body), rev: item.rev };
 }
 
 async function performAll(doors: ApplyDoors, job: Job, now: number): Promise<void> {

@@ -12,6 +12,8 @@ export interface PerformDoors {
   readonly startIntake: (jobId: string) => void;
   /** Tells the job that its intermediate bytes are gone. */
   readonly discarded: (jobId: string) => Promise<void>;
+  /** Has a month rated soon. Absent: the timers of its rows do it, a minute after each end. */
+  readonly rate?: (org: string, month: string) => void;
 }
 
 export async function perform(doors: PerformDoors, command: Command): Promise<void> {
@@ -23,7 +25,7 @@ export async function perform(doors: PerformDoors, command: Command): Promise<vo
 }
 
 async function carryOut(
-  { queue, blobs, startIntake, discarded }: PerformDoors,
+  { queue, blobs, startIntake, discarded, rate }: PerformDoors,
   command: Command,
 ): Promise<void> {
   switch (command.do) {
@@ -43,6 +45,9 @@ async function carryOut(
       await discarded(command.job);
       return;
     }
+    case "rate":
+      rate?.(command.org, command.month);
+      return;
   }
 }
 

@@ -1,3 +1,5 @@
+import { Fault } from "./domain/fault.ts";
+
 /**
  * One line of JSON per event. Secrets never reach it: values under a name that smells of one are masked, and so are
  * signed URLs, wherever they lie in the fields.
@@ -42,8 +44,11 @@ export function createLog(ask: {
 
 function clean(value: unknown, depth: number): unknown {
   if (typeof value === "string") return value.slice(0, TEXT_MAX).replace(SIGNED_URL, "$1…");
-  if (value instanceof Error)
-    return clean({ name: value.name, message: value.message, stack: value.stack, cause: value.cause }, depth);
+  if (value instanceof Error) {
+    const { name, message, stack, cause } = value;
+    const told = value instanceof Fault ? { code: value.code, details: value.details } : {};
+    return clean({ name, ...told, message, stack, cause }, depth);
+  }
   if (typeof value !== "object" || value === null) return typeof value === "bigint" ? String(value) : value;
   if (depth >= DEPTH_MAX) return "…";
   if (Array.isArray(value)) return value.slice(0, 50).map((each) => clean(each, depth + 1));

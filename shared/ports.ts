@@ -100,6 +100,30 @@ export interface Store {
   nominate(index: IndexName, pk: string, range: Range): Promise<Page<Key & { readonly at: string }>>;
 }
 
+/** A share of a table, so that several readers can walk it side by side: the `index`-th (from 0) of `of`. */
+export interface Part {
+  readonly index: number;
+  readonly of: number;
+}
+
+/**
+ * The walk through everything, for audits. A door of its own beside Store: no key leads to all items, and nothing that
+ * answers a request may come to read them all.
+ */
+export interface StoreScan {
+  /**
+   * Some items, in no promised order; a page may be short, or empty, and yet have a cursor. Walked to the end, over every
+   * part where there are parts, it meets each item that stands from the first page to the last exactly once, and of those that come or
+   * go meanwhile any. Weakly consistent: read an item again before acting on it. Engines that are not split hold
+   * everything in part 0.
+   */
+  scan(range: {
+    readonly limit: number;
+    readonly cursor?: string;
+    readonly part?: Part;
+  }): Promise<Page<Item>>;
+}
+
 // ---------------------------------------------------------------------------------------------------------- Queue
 
 export interface Message {

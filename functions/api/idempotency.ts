@@ -10,7 +10,7 @@ import { Fault } from "#shared/domain/fault.ts";
 import { shardOf } from "#shared/domain/id.ts";
 import { duePartition, timeKey } from "#shared/domain/job.ts";
 import { CONFLICT_TRIES_MAX, INDEX_SHARDS } from "#shared/domain/limits.ts";
-import type { Draft, Key, Write } from "#shared/ports.ts";
+import type { Draft, Item, Key, Store, Write } from "#shared/ports.ts";
 
 const KEPT_MS = 48 * 3_600_000;
 const JITTER_MS_MAX = 40;
@@ -73,7 +73,13 @@ export async function createOnce<Answer>(
       if (row.call !== call) throw reused();
       return { answer: row.answer as Answer, replayed: true };
     }
-    const { writes, answer } = await prepare();
+    const prepared = await prepare().catch(asFault);
+    if (prepared instanceof Fault) {
+      // Another call with this very key may have taken the last of what is missing here: its answer comes first.
+      if (key !== undefined && !(await isUnchanged(store, key, stored))) continue;
+      throw prepared;
+    }
+    const { writes, answer } = prepared;
     // A row that has run out but is not swept yet is taken over.
     const when = stored === undefined ? ("absent" as const) : { rev: stored.rev };
     const remember: Write[] =
@@ -96,6 +102,15 @@ export async function createOnce<Answer>(
     await clock.sleep(1 + ((entropy(1)[0] ?? 0) % JITTER_MS_MAX));
   }
   throw new Fault("busy", "store_busy", "Too much is happening at once; please repeat the call.");
+}
+
+function asFault(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  throw error;
+}
+
+async function isUnchanged(store: Store, key: Key, before: Item | undefined): Promise<boolean> {
+  return (await store.get(key))?.rev === before?.rev;
 }
 
 function idempotencyKey(org: string, key: string): Key {

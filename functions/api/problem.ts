@@ -54,7 +54,9 @@ const STATUS_BY_KIND = {
 
 /** Where the kind alone would say too little. 422: well formed, but it cannot mean anything. */
 const STATUS_BY_CODE: Readonly<Record<string, ContentfulStatusCode>> = {
+  balance_exhausted: 402,
   body_oversized: 413,
+  cap_reached: 402,
   idempotency_reused: 422,
   image_empty: 422,
   image_oversized: 422,
@@ -64,6 +66,7 @@ const STATUS_BY_CODE: Readonly<Record<string, ContentfulStatusCode>> = {
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
+  402: "Payment Required",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",

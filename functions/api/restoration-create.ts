@@ -1,6 +1,7 @@
 /** From a create call to a stored job: which bytes it restores, and who owns them from now on. */
 import { z } from "@hono/zod-openapi";
 import { jobItem, loadJob } from "../apply.ts";
+import { takeTerms } from "../billing/accept.ts";
 import type { ApiDoors } from "./api.ts";
 import type { Creation } from "./idempotency.ts";
 import { showRestoration } from "./restoration-object.ts";
@@ -11,6 +12,7 @@ import { Fault } from "#shared/domain/fault.ts";
 import { newId } from "#shared/domain/id.ts";
 import { blobPrefix, newJob, owed, type Job } from "#shared/domain/job.ts";
 import { UPLOAD_TTL_MS } from "#shared/domain/limits.ts";
+import { unitsAtMost } from "#shared/domain/money/units.ts";
 import { Options } from "#shared/domain/options.ts";
 import type { Write } from "#shared/ports.ts";
 
@@ -34,8 +36,9 @@ interface Source {
 }
 
 /**
+ * Its bound is taken in the very transaction that stores it.
  * @throws Fault input `image_empty`, `image_oversized`; missing `upload_missing`; conflict `upload_used`,
- * `upload_incomplete`.
+ * `upload_incomplete`; as takeTerms.
  */
 export async function prepareRestoration(
   doors: ApiDoors,
@@ -49,9 +52,16 @@ export async function prepareRestoration(
     "file" in asked
       ? fromFile(asked.file, id)
       : await fromUpload(doors, { org, upload: asked.upload, jobId: id });
-  const job = newJob({ id, org, options, input: source.input, uploaded: source.uploaded }, now);
+  const { terms, writes } = await takeTerms(doors, {
+    org,
+    rateClass: "standard",
+    units: unitsAtMost(options),
+    at: now,
+  });
+  const job = newJob({ id, org, options, input: source.input, uploaded: source.uploaded, terms }, now);
   const answer = await showRestoration(doors, { job, rev: 1, plan: undefined, run: undefined });
-  return { writes: [{ op: "put", item: jobItem(job), when: "absent" }, ...source.writes], answer };
+  const put: Write = { op: "put", item: jobItem(job), when: "absent" };
+  return { writes: [put, ...source.writes, ...writes], answer };
 }
 
 /** The address for the bytes of a restoration created from an announced file. */

@@ -2,8 +2,6 @@
  * Intake: the uploaded bytes are decoded in quarantine, normalised and measured; then the job's first stage is ready.
  * A budgeted step of the job: a try is announced before it starts, so that an image that kills its reader ends.
  */
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { apply, type ApplyDoors } from "../apply.ts";
 import type { Quarantine } from "./decode.ts";
 import type { BlobRef } from "#shared/domain/blob.ts";
@@ -16,8 +14,8 @@ export interface IntakeDoors extends ApplyDoors {
   readonly blobs: Blobs;
   readonly log: Log;
   readonly quarantine: Quarantine;
-  /** A folder of its own for files in work. */
-  readonly scratch: string;
+  /** A fresh folder of this name for the files of one try; gone with everything in it when disposed. */
+  readonly openFolder: (name: string) => Promise<AsyncDisposable & { readonly path: string }>;
 }
 
 /** Reads one upload. Never throws: what goes wrong becomes an event of the job. */
@@ -27,20 +25,21 @@ export async function runIntake(doors: IntakeDoors, jobId: string, signal?: Abor
     if (!changed) return;
     await tryIntake(doors, job, signal);
   } catch (error) {
-    doors.log.error("intake_failed", { job: jobId, error });
+    // The store is busy: the job's timer brings it back.
+    const isBusy = error instanceof Fault && error.retryable;
+    doors.log[isBusy ? "warn" : "error"]("intake_failed", { job: jobId, error });
   }
 }
 
 async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | undefined): Promise<void> {
   const { epoch } = job.intake;
-  const folder = join(doors.scratch, `${job.id}-${epoch}`);
   try {
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, "upload");
+    await using folder = await doors.openFolder(`${job.id}-${epoch}`);
+    const path = `${folder.path}/upload`;
     await doors.blobs.download(job.input.key, path);
     const decoded = await doors.quarantine.decode({
       path,
-      outDir: folder,
+      outDir: folder.path,
       keepsCredits: job.options.output.keep_credits,
       ...(signal === undefined ? {} : { signal }),
     });
@@ -82,7 +81,5 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
         "Something went wrong on our side while reading the file; nothing is billed. Please try again.",
       final: spoken?.kind === "input",
     });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -3,6 +3,7 @@
  * every item is read anew before it is acted on. Two sweepers at once are harmless.
  */
 import { apply, loadJob, type ApplyDoors } from "../apply.ts";
+import { handleMoney, isMoney, type MoneyDoors } from "../billing/due.ts";
 import { look } from "../look.ts";
 import { DUE_CLASSES, duePartition, timeKey } from "#shared/domain/job.ts";
 import { Fault } from "#shared/domain/fault.ts";
@@ -10,7 +11,7 @@ import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 import type { Log } from "#shared/log.ts";
 import type { Blobs, Draft, Item, Key } from "#shared/ports.ts";
 
-export interface SweepDoors extends ApplyDoors {
+export interface SweepDoors extends ApplyDoors, MoneyDoors {
   readonly blobs: Blobs;
   readonly log: Log;
 }
@@ -24,11 +25,12 @@ const PUT_OFF_MS = 300_000;
  */
 export async function sweep(doors: SweepDoors, signal?: AbortSignal): Promise<number> {
   let handled = 0;
+  const rated = new Set<string>();
   for (const dueClass of DUE_CLASSES) {
     for (let shard = 0; shard < INDEX_SHARDS; shard++) {
       if (signal?.aborted) return handled;
       for (const key of await overdue(doors, duePartition(dueClass, shard))) {
-        await handle(doors, key);
+        await handle(doors, key, rated);
         handled += 1;
       }
     }
@@ -47,9 +49,10 @@ async function overdue({ store, clock, log }: SweepDoors, partition: string): Pr
   }
 }
 
-async function handle(doors: SweepDoors, key: Key): Promise<void> {
+async function handle(doors: SweepDoors, key: Key, rated: Set<string>): Promise<void> {
   try {
     if (key.sk === "JOB") await sweepJob(doors, key.pk.slice("JOB#".length));
+    else if (isMoney(key)) await handleMoney(doors, key, rated);
     else await removeOverdue(doors, key);
   } catch (error) {
     // Nothing is wrong with an item while the engines are busy: it is due again in the next round.

@@ -1,6 +1,7 @@
 import { apply } from "#functions/apply.ts";
 import { gone, type AgentDoors } from "#functions/agents/agents.ts";
 import { loadJob } from "#functions/apply.ts";
+import { Fault } from "#shared/domain/fault.ts";
 import { DUE_CLASSES, duePartition } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 
@@ -19,7 +20,9 @@ export async function recover(doors: AgentDoors): Promise<void> {
           ...(cursor === undefined ? {} : { cursor }),
         });
         for (const key of page.rows.filter((each) => each.sk === "JOB")) {
-          const { job } = await loadJob(doors.store, key.pk.slice("JOB#".length));
+          const found = await loadJob(doors.store, key.pk.slice("JOB#".length)).catch(leftToSweeper);
+          if (found === undefined) continue;
+          const { job } = found;
           // The bytes may have arrived in the very moment the process died.
           const objectThere =
             job.status === "awaiting_upload" && (await doors.blobs.head(job.input.key)) !== undefined;
@@ -34,4 +37,10 @@ export async function recover(doors: AgentDoors): Promise<void> {
     }
   }
   for (const agent of dead) await gone(doors, agent);
+}
+
+/** One job that is gone or cannot be read must not keep all others from going on: the sweeper puts it off, and says so. */
+function leftToSweeper(error: unknown): undefined {
+  if (error instanceof Fault && (error.kind === "missing" || error.code === "job_damaged")) return undefined;
+  throw error;
 }

@@ -13,12 +13,15 @@ import { openDataFolder, type DataFolder } from "./data-folder.ts";
 import { demandRoom, START_BYTES_MIN } from "./disk-room.ts";
 import { createIntakeLine } from "./intake-line.ts";
 import { openLogFile } from "./log-file.ts";
+import { openScratchFolder } from "./scratch-folder.ts";
 import { recover } from "./recover.ts";
 import * as agents from "#functions/agents/agents.ts";
 import { agentRoutes } from "#functions/agents/routes.ts";
 import { createApp } from "#functions/api/app.ts";
 import { webRoutes } from "#functions/api/web.ts";
 import { apply, type ApplyDoors } from "#functions/apply.ts";
+import { rateMonth } from "#functions/billing/rater.ts";
+import { createRaterLine } from "#functions/billing/rater-line.ts";
 import { createQuarantine } from "#functions/intake/decode.ts";
 import { uploadArrived, uploadsAnnounced } from "#functions/intake/arrival.ts";
 import { runIntake } from "#functions/intake/intake.ts";
@@ -141,13 +144,20 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
   };
   const quarantine = createQuarantine({ spare: 1 });
   closers.push(() => quarantine[Symbol.asyncDispose]());
-  const intakeDoors = { ...applyDoors, blobs, log, quarantine, scratch: join(data.scratch, "intake") };
+  const openFolder = (name: string) => openScratchFolder(join(data.scratch, "intake", name));
+  const intakeDoors = { ...applyDoors, blobs, log, quarantine, openFolder };
   const intakes = createIntakeLine({
     atOnce: INTAKES_AT_ONCE,
     run: (jobId, signal) => runIntake(intakeDoors, jobId, signal),
   });
   closers.push(() => intakes.close());
-  const performDoors = { queue, blobs, log, startIntake: intakes.start, discarded };
+  const rater = createRaterLine({
+    clock,
+    log,
+    rate: (org, month) => rateMonth({ store, clock, entropy, log }, { org, month }),
+  });
+  closers.push(rater.close);
+  const performDoors = { queue, blobs, log, startIntake: intakes.start, discarded, rate: rater.ring };
   const carryOut = (command: Command): Promise<void> => perform(performDoors, command);
 
   const agentDoors = {

@@ -8,7 +8,7 @@ const KEY_BYTES_MAX = 1_024;
 const Parts = z.array(z.string());
 
 /** Packs the position after which a listing goes on. Opaque to callers, and no secret: it names what they were shown. */
-function encodeCursor(parts: readonly string[]): string {
+export function encodeCursor(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString("base64url");
 }
 

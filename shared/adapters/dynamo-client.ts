@@ -77,5 +77,6 @@ function unitsOf(operation: string, result: unknown): Pick<AwsCall, "readUnits" 
     };
   }
   const units = sum((each) => each.CapacityUnits);
-  return operation === "GetItem" || operation === "Query" ? { readUnits: units } : { writeUnits: units };
+  const isRead = operation === "GetItem" || operation === "Query" || operation === "Scan";
+  return isRead ? { readUnits: units } : { writeUnits: units };
 }

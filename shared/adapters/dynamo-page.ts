@@ -2,16 +2,21 @@
  * Pages of a partition or an index. A cursor is a position and no right: where it lies is compared with the range here,
  * and DynamoDB's own start key is put together from the range's partition, so a forged one can only narrow a listing.
  */
-import { type AttributeValue, QueryCommand, type QueryCommandInput } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  QueryCommand,
+  type QueryCommandInput,
+  ScanCommand,
+} from "@aws-sdk/client-dynamodb";
 import { invariant } from "../domain/fault.ts";
 import { PAGE_ROWS_MAX } from "../domain/limits.ts";
-import type { IndexName, Item, Key, Page, Range } from "../ports.ts";
-import { decodeCursor, pageOf } from "./cursor.ts";
+import type { IndexName, Item, Key, Page, Range, StoreScan } from "../ports.ts";
+import { decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
 import type { DynamoDoor } from "./dynamo-client.ts";
 import { type Attributes, itemOf, keyAttributes, text, textOf } from "./dynamo-item.ts";
 import { TABLE_SHAPE } from "./dynamo-table.ts";
 import { createTerms } from "./dynamo-write.ts";
-import { interval, type Interval } from "./store-rules.ts";
+import { checkScan, interval, type Interval } from "./store-rules.ts";
 import { compareText } from "./text-order.ts";
 
 const KEY_BYTES_MAX = 1_024;
@@ -51,6 +56,32 @@ export async function listIndex(
     show: (row) => row,
     position: (row) => [row.at, row.pk, row.sk],
   });
+}
+
+/**
+ * One answer of a Scan, as it comes: at most `limit` items, at most 1 MB. Eventually consistent, at half the units: whoever
+ * walks a live table reads again what matters. Parts are DynamoDB's segments, which it spreads over its partitions.
+ */
+export async function scanTable(
+  door: DynamoDoor,
+  range: Parameters<StoreScan["scan"]>[0],
+): Promise<Page<Item>> {
+  checkScan(range);
+  const { limit, cursor, part } = range;
+  const [pk = "", sk = ""] = cursor === undefined ? [] : decodeCursor(cursor, 2);
+  const command = new ScanCommand({
+    TableName: door.table,
+    Limit: limit,
+    ReturnConsumedCapacity: "TOTAL",
+    ...(part === undefined ? {} : { Segment: part.index, TotalSegments: part.of }),
+    ...(cursor === undefined ? {} : { ExclusiveStartKey: keyAttributes({ pk, sk }) }),
+  });
+  const { Items, LastEvaluatedKey } = await door.call((abortSignal) =>
+    door.client.send(command, { abortSignal }),
+  );
+  const last =
+    LastEvaluatedKey && encodeCursor([textOf(LastEvaluatedKey, "pk"), textOf(LastEvaluatedKey, "sk")]);
+  return { rows: (Items ?? []).map(itemOf), ...(last !== undefined && { cursor: last }) };
 }
 
 interface Keys {

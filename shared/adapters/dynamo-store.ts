@@ -10,12 +10,12 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
-import type { Committed, Item, Key, Store } from "../ports.ts";
+import type { Committed, Item, Key, Store, StoreScan } from "../ports.ts";
 import type { AwsOptions } from "./aws-client.ts";
 import { type DynamoDoor, openDynamoDoor } from "./dynamo-client.ts";
 import { commitPut, commitTransaction } from "./dynamo-commit.ts";
 import { itemOf, keyAttributes } from "./dynamo-item.ts";
-import { listIndex, listPartition } from "./dynamo-page.ts";
+import { listIndex, listPartition, scanTable } from "./dynamo-page.ts";
 import { verifyDynamoTable } from "./dynamo-table.ts";
 import { fencesItself, requestOf } from "./dynamo-write.ts";
 import { checkKey, digestOf, permits, type Planned, planTransaction } from "./store-rules.ts";
@@ -30,7 +30,7 @@ const WRITE_ID_CHARS = 22;
  */
 export async function openDynamoStore(
   options: AwsOptions & { readonly table: string },
-): Promise<Store & AsyncDisposable> {
+): Promise<Store & StoreScan & AsyncDisposable> {
   const door = await openDynamoDoor(options, options.table);
   try {
     await verifyDynamoTable(door);
@@ -62,6 +62,7 @@ export async function openDynamoStore(
 
     list: (pk, range) => listPartition(door, pk, range),
     nominate: (index, pk, range) => listIndex(door, { index, pk }, range),
+    scan: (range) => scanTable(door, range),
   };
 }
 

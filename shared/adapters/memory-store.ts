@@ -1,7 +1,8 @@
-import type { Clock, IndexName, Item, Key, Store } from "../ports.ts";
+import type { Clock, IndexName, Item, Key, Store, StoreScan } from "../ports.ts";
 import { decodeCursor, pageOf } from "./cursor.ts";
 import {
   checkKey,
+  checkScan,
   digestOf,
   type DraftText,
   interval,
@@ -23,7 +24,7 @@ interface Nomination extends Key {
 }
 
 /** The Store's twin for tests and simulations: everything in maps, gone with the process. */
-export function createMemoryStore({ clock }: { readonly clock: Clock }): Store {
+export function createMemoryStore({ clock }: { readonly clock: Clock }): Store & StoreScan {
   const partitions = new Map<string, Map<string, Stored>>();
   const nominations = new Map<string, Map<string, Nomination>>();
   const tokens = new Map<string, { readonly digest: string; readonly expiresAt: number }>();
@@ -107,6 +108,17 @@ export function createMemoryStore({ clock }: { readonly clock: Clock }): Store {
         .filter((row) => after === undefined || comparePositions(position(row), after) * direction > 0)
         .sort((a, b) => comparePositions(position(a), position(b)) * direction);
       return pageOf(rows, range.limit, { show: (row) => ({ ...row }), position });
+    },
+
+    async scan(range) {
+      checkScan(range);
+      if (range.part !== undefined && range.part.index > 0) return { rows: [] };
+      const after = range.cursor === undefined ? ["", ""] : decodeCursor(range.cursor, 2);
+      const rows = [...partitions.values()]
+        .flatMap((partition) => [...partition.values()])
+        .filter(({ key }) => comparePositions([key.pk, key.sk], after) > 0)
+        .sort((a, b) => comparePositions([a.key.pk, a.key.sk], [b.key.pk, b.key.sk]));
+      return pageOf(rows, range.limit, { show: itemOf, position: ({ key }) => [key.pk, key.sk] });
     },
   };
 }

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { Fault } from "../domain/fault.ts";
+import { Fault, invariant } from "../domain/fault.ts";
 import type { Entropy } from "../ports.ts";
 import { damagedFile, isBusy, isDamage, sqliteFault } from "./sqlite-fault.ts";
 
@@ -24,6 +24,8 @@ export interface SqliteOptions {
   readonly bytesMax?: number;
   /** How long a call waits for other writers before it fails as `store_busy`. */
   readonly busyMs?: number;
+  /** Opens a file that is there, and changes nothing of it. Whoever works with it goes on undisturbed. */
+  readonly readOnly?: true;
 }
 
 /** One connection to a database file that several processes share. */
@@ -67,11 +69,13 @@ const SLICE_PAUSE_MS = 1;
  * seconds, so it is off, and a try that finds the file busy is repeated after 1–4 ms of jitter. No process is starved,
  * because each one pauses after 8 ms of work; it is the same pause that lets its event loop turn.
  * @throws Fault conflict `schema_newer`, `database_damaged`; input `folder_unsupported` where write-ahead logging
- * cannot work; busy `store_busy`, `disk_full`.
+ * cannot work; busy `store_busy`, `disk_full`. Read only also: conflict `schema_older`; missing `database_missing`.
  */
 export async function openSqliteDatabase(options: SqliteOptions): Promise<SqliteDatabase> {
   const { path, schema, entropy, survives = "process", bytesMax, busyMs = BUSY_MS } = options;
-  const database = new DatabaseSync(path, { timeout: 0 });
+  const readOnly = options.readOnly === true;
+  if (readOnly) demandFile(path);
+  const database = new DatabaseSync(path, { timeout: 0, readOnly });
   const statements = new Map<string, StatementSync>();
   const line = createLine();
   let busySince: number | undefined;
@@ -140,6 +144,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Sqlite
   }
 
   async function write<T>(work: (prepare: Prepare) => T): Promise<T> {
+    invariant(!readOnly, "a database opened to be read is not written");
     const startedAt = performance.now();
     return line(async () => {
       const result = await patiently(() => transaction(work), startedAt);
@@ -166,6 +171,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Sqlite
   function configure(): void {
     // Before anything is changed.
     checkVersion();
+    if (readOnly) return;
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     if (database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"] !== "wal") {
       throw new Fault("input", "folder_unsupported", "The data folder must lie on a local disk.", {
@@ -184,6 +190,7 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Sqlite
   /** The scripts and the new version's number are one transaction: a crash in between leaves the old schema. */
   function lift(): void {
     if (version() === schema.length) return;
+    if (readOnly) throw olderSchema(path);
     transaction(() => {
       // Another process may have lifted it since.
       checkVersion();
@@ -217,6 +224,23 @@ export async function openSqliteDatabase(options: SqliteOptions): Promise<Sqlite
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function demandFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
+  throw new Fault(
+    "missing",
+    "database_missing",
+    `There is no database ${path}; name the folder that holds it.`,
+  );
+}
+
+function olderSchema(path: string): Fault {
+  return new Fault(
+    "conflict",
+    "schema_older",
+    `The database ${path} was written by an older version: start PhotoKeep on it once, which brings it up to date.`,
+  );
 }
 
 /** One after the other, in the order in which they came; who finds nobody waiting begins at once. */

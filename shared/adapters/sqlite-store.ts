@@ -1,4 +1,4 @@
-import type { Clock, Committed, Item, Key, Range, Store } from "../ports.ts";
+import type { Clock, Committed, Item, Key, Range, Store, StoreScan } from "../ports.ts";
 import { decodeCursor, pageOf } from "./cursor.ts";
 import {
   openSqliteDatabase,
@@ -8,6 +8,7 @@ import {
 } from "./sqlite-database.ts";
 import {
   checkKey,
+  checkScan,
   digestOf,
   interval,
   outcome,
@@ -45,7 +46,8 @@ interface Row {
   readonly indexes: string;
 }
 
-export interface SqliteStore extends Store, Pick<SqliteDatabase, "check" | "close">, AsyncDisposable {}
+export interface SqliteStore
+  extends Store, StoreScan, Pick<SqliteDatabase, "check" | "close">, AsyncDisposable {}
 
 /**
  * The Store on one SQLite file, shared by all processes of a machine.
@@ -121,6 +123,23 @@ export async function openSqliteStore(
       return pageOf(nominations, range.limit, {
         show: (row) => row,
         position: (row) => [row.at, row.pk, row.sk],
+      });
+    },
+
+    async scan(range) {
+      checkScan(range);
+      if (range.part !== undefined && range.part.index > 0) return { rows: [] };
+      const [pk, sk] = range.cursor === undefined ? ["", ""] : decodeCursor(range.cursor, 2);
+      const rows = await database.read((prepare) => {
+        return prepare("SELECT * FROM item WHERE (pk, sk) > (?, ?) ORDER BY pk, sk LIMIT ?").all(
+          pk ?? "",
+          sk ?? "",
+          range.limit + 1,
+        );
+      });
+      return pageOf(rows, range.limit, {
+        show: itemOf,
+        position: (row) => [String(row["pk"]), String(row["sk"])],
       });
     },
   };

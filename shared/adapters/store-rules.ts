@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ITEM_BYTES_MAX, PAGE_ROWS_MAX, TRANSACTION_WRITES_MAX } from "../domain/limits.ts";
 import { Fault, invariant } from "../domain/fault.ts";
-import type { Condition, Draft, IndexName, Key, Range, Write } from "../ports.ts";
+import type { Condition, Draft, IndexName, Key, Part, Range, Write } from "../ports.ts";
 import { greaterText, lesserText } from "./text-order.ts";
 
 /** How long a token is remembered. */
@@ -14,6 +14,8 @@ const TRANSACTION_BYTES_MAX = 4_000_000;
 const COUNTERS_BYTES_MAX = 30_000;
 /** An expression of DynamoDB holds 300 operators and 4 kB; a counter takes up to three. Creating takes no expression. */
 const COUNTERS_CHANGED_MAX = 90;
+
+const SCAN_PARTS_MAX = 64;
 
 /** The greatest character; keys do not hold it, so it ends every range of prefixes. */
 const LAST = "\u{10ffff}";
@@ -181,6 +183,19 @@ function ownNumber(numbers: Readonly<Record<string, number>> = {}, name: string)
   return Object.hasOwn(numbers, name) ? numbers[name] : undefined;
 }
 
+/** For scans. @throws an invariant for a share that cannot be. */
+export function checkScan({ limit, part }: { readonly limit: number; readonly part?: Part }): void {
+  checkLimit(limit);
+  if (part === undefined) return;
+  const { index, of } = part;
+  invariant(Number.isInteger(of) && of >= 1 && of <= SCAN_PARTS_MAX, "a table has 1 to 64 parts");
+  invariant(Number.isInteger(index) && index >= 0 && index < of, "a part is one of all");
+}
+
+function checkLimit(limit: number): void {
+  invariant(limit >= 1 && limit <= PAGE_ROWS_MAX, "a page has 1 to 100 rows");
+}
+
 /**
  * The sort keys a page may hold: `low` included, `high` excluded. Half open, so that every mix of prefix, bound and
  * cursor is two comparisons, and a forged cursor can only narrow it. @param after the last sort key seen.
@@ -189,7 +204,7 @@ export function interval(
   range: Range,
   after?: { readonly sk: string; readonly inclusive: boolean },
 ): Interval {
-  invariant(range.limit >= 1 && range.limit <= PAGE_ROWS_MAX, "a page has 1 to 100 rows");
+  checkLimit(range.limit);
   let low = range.prefix ?? "";
   let high = low + LAST;
   if (range.upTo !== undefined) high = lesserText(high, successor(range.upTo));

@@ -20,6 +20,8 @@ import {
   UPLOAD_LOOK_MS,
 } from "./limits.ts";
 import { isTerminal, stageOf, type Job, type JobRow } from "./job.ts";
+import { endRows } from "./money/end-rows.ts";
+import type { Row } from "./money/row.ts";
 import { planStages } from "./plan.ts";
 import { isOpen, type Failure, type Stage, type StageKind, type TryClass } from "./stage.ts";
 
@@ -28,6 +30,8 @@ export interface Decision {
   readonly job: Job;
   /** Further rows of the job's partition, put in the same transaction. */
   readonly rows: readonly JobRow[];
+  /** What its end leaves to the rater and owes to others, put (absent) in the same transaction. */
+  readonly owing: readonly Row[];
   /** A look moves only timers: it is written without raising `rev`, so that it never makes a complete stale. */
   readonly timersOnly: boolean;
 }
@@ -35,8 +39,13 @@ export interface Decision {
 export function decide(before: Job, event: JobEvent, now: number, policy: Policy = FLEET): Decision {
   const job = structuredClone(before);
   const moved = move(job, event, now, policy);
-  if (moved === false) return { job: before, rows: [], timersOnly: false };
-  return { job, rows: moved === true ? [] : moved.rows, timersOnly: event.type === "looked" && event.held };
+  if (moved === false) return { job: before, rows: [], owing: [], timersOnly: false };
+  return {
+    job,
+    rows: moved === true ? [] : moved.rows,
+    owing: endRows(before, job, now),
+    timersOnly: event.type === "looked" && event.held,
+  };
 }
 
 /** Moves the draft; false when the event changes nothing. */
@@ -47,7 +56,7 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
     case "intake-started":
       return startIntake(job, now);
     case "intake-done":
-      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      if (!isReading(job, event.epoch)) return false;
       job.intake = {
         ...job.intake,
         status: "done",
@@ -59,10 +68,10 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       promote(job, now);
       return true;
     case "intake-failed":
-      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      if (!isReading(job, event.epoch)) return false;
       return failIntake(job, event, now);
     case "intake-lost":
-      if (job.intake.status !== "running" || job.intake.epoch !== event.epoch) return false;
+      if (!isReading(job, event.epoch)) return false;
       return loseIntake(job, event.code, now);
     case "claimed":
       return claim(job, event, now);
@@ -91,6 +100,11 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       job.discarded = true;
       return true;
   }
+}
+
+/** Whether the try that speaks is the one under way. A job that has ended is read for nobody, whatever its reader says. */
+function isReading({ status, intake }: Job, epoch: number): boolean {
+  return !isTerminal(status) && intake.status === "running" && intake.epoch === epoch;
 }
 
 // ------------------------------------------------------------------------------------------------------------ stages

@@ -1,5 +1,5 @@
 /** Prefixed, sortable ids: `<prefix>_<ulid>` (ULID: 48 bits of time, 80 random bits, Crockford's base 32). */
-export type IdPrefix = "job" | "upl" | "agt" | "clm" | "req";
+export type IdPrefix = "job" | "bat" | "upl" | "agt" | "clm" | "req";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 

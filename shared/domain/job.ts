@@ -11,9 +11,17 @@
  * `decide` (decide.ts) is the only code that moves a job; `apply` (functions/apply.ts) the only one that writes it.
  */
 import type { IntakeMeasures } from "./analysis.ts";
-import { DISCARD_AFTER_MS, FINISH_WITHIN_MS, INDEX_SHARDS, UPLOAD_LOOK_MS, UPLOAD_TTL_MS } from "./limits.ts";
+import {
+  DISCARD_AFTER_MS,
+  FINISH_WITHIN_MS,
+  INDEX_SHARDS,
+  RATE_AFTER_MS,
+  UPLOAD_LOOK_MS,
+  UPLOAD_TTL_MS,
+} from "./limits.ts";
 import { shardOf } from "./id.ts";
 import type { BlobRef } from "./blob.ts";
+import type { Terms } from "./money/terms.ts";
 import type { Options } from "./options.ts";
 import { chain, isOpen, type Stage, type StageKind } from "./stage.ts";
 
@@ -42,6 +50,8 @@ interface Intake {
 export interface Job {
   readonly id: string;
   readonly org: string;
+  /** What it is billed on. Absent where nothing is: a job without them writes no money rows. */
+  readonly terms?: Terms;
   status: JobStatus;
   readonly options: Options;
   readonly input: {
@@ -75,13 +85,14 @@ export interface JobRow {
 }
 
 export function newJob(
-  ask: Pick<Job, "id" | "org" | "options" | "input"> & { readonly uploaded: boolean },
+  ask: Pick<Job, "id" | "org" | "options" | "input" | "terms"> & { readonly uploaded: boolean },
   now: number,
 ): Job {
-  const { id, org, options, input, uploaded } = ask;
+  const { id, org, options, input, uploaded, terms } = ask;
   return {
     id,
     org,
+    ...(terms === undefined ? {} : { terms }),
     status: uploaded ? "queued" : "awaiting_upload",
     options,
     input,
@@ -147,8 +158,9 @@ export function timeKey(ms: number): string {
   return String(Math.max(0, Math.floor(ms))).padStart(15, "0");
 }
 
-export type DueClass = "lease" | "ring" | "retention";
-export const DUE_CLASSES: readonly DueClass[] = ["lease", "ring", "retention"];
+export type DueClass = "lease" | "ring" | "money" | "retention";
+/** The most urgent first. */
+export const DUE_CLASSES: readonly DueClass[] = ["lease", "ring", "money", "retention"];
 
 export function duePartition(dueClass: DueClass, shard: number): string {
   return `DUE#${dueClass}#${shard}`;
@@ -230,13 +242,22 @@ export type Command =
       readonly job: string;
       readonly input: string;
       readonly keep: readonly string[];
-    };
+    }
+  /** The month of an account has something to be rated. */
+  | { readonly do: "rate"; readonly job: string; readonly org: string; readonly month: string };
 
 /** What a job is owed now: a function of its state, never of the event, so that a crash after a commit loses nothing. */
 export function owed(job: Job, now: number): Command[] {
   if (isTerminal(job.status)) {
-    const due = job.discarded !== true && job.endedAt !== undefined && job.endedAt + DISCARD_AFTER_MS <= now;
-    return due ? [{ do: "discard", job: job.id, input: job.input.key, keep: kept(job) }] : [];
+    const ended = job.endedAt ?? now;
+    const { id, org, terms } = job;
+    // Later, the timer of the row that its end left for the rater has rung already.
+    const isFresh = terms !== undefined && now - ended < RATE_AFTER_MS;
+    const due = job.discarded !== true && job.endedAt !== undefined && ended + DISCARD_AFTER_MS <= now;
+    return [
+      ...(isFresh ? [{ do: "rate", job: id, org, month: terms.month } as const] : []),
+      ...(due ? [{ do: "discard", job: id, input: job.input.key, keep: kept(job) } as const] : []),
+    ];
   }
   const commands: Command[] = [];
   if (job.intake.status === "ready" && (job.intake.until ?? 0) <= now)

@@ -61,6 +61,42 @@ export const INTAKE_LEASE_MS = 120_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;
 
+// Money (amounts in micro-units of the currency, whole numbers only).
+/** A cap of this much is no cap: a whole number that sums of it stay safe with. */
+export const NO_CAP = 10 ** 15;
+/** Keys with a remainder of their own in one month: their counters share the month's item. */
+export const MONTH_KEYS_MAX = 200;
+/** Counters that one write may change (the store's rules hold to it, too). */
+export const COUNTERS_CHANGED_MAX = 90;
+/** Rows that no rater was rung for are found by their own timer. */
+export const RATE_AFTER_MS = 60_000;
+/** Transactions of one call of the rater; what is left over has its timers. */
+export const RATE_PAGES_MAX = 50;
+/** Rows that a rater looks at for one transaction, which holds at most 48. */
+export const RATE_ROWS_MAX = 50;
+/** A rater that meets the accepts of a busy account tries the same page so often. */
+export const RATE_TRIES_MAX = 20;
+/** Rings of one account and month within this are one. */
+export const RATE_RINGS_MS = 1_000;
+/** Months rated at once in one process; rings beyond are left to the rows' timers. */
+export const RATE_LINES_MAX = 1_000;
+export const BATCH_LINES_MAX = 100_000;
+export const BATCH_CHUNK_LINES = 40;
+/** Chunks that one call of a batch's runner creates, or cancels. */
+export const BATCH_CHUNKS_MAX = 100;
+/** A batch whose runner died goes on after this. */
+export const BATCH_AGAIN_MS = 60_000;
+/** Identifiers of meter events are unique for a day at least: a second sending after this would be blind. */
+export const BLIND_AFTER_MS = 20 * 3_600_000;
+/** Between the last sending of a window, its first reading and its second. */
+export const READINGS_APART_MS = 3_600_000;
+/** How long after a month's end its invoice still takes meter events. */
+export const INVOICE_GRACE_MS = 72 * 3_600_000;
+/** Nothing is sent this shortly before an invoice closes: it might arrive after it. */
+export const INVOICE_MARGIN_MS = 2 * 3_600_000;
+/** A customer's webhook that nobody takes is given up after this. */
+export const EVENT_TTL_MS = 3 * 24 * 3_600_000;
+
 /** A write that loses its `rev` is decided again at most so often. */
 export const CONFLICT_TRIES_MAX = 5;
 

@@ -25,6 +25,7 @@ import { uploadsAnnounced } from "#functions/intake/arrival.ts";
 import { createQuarantine } from "#functions/intake/decode.ts";
 import { runIntake } from "#functions/intake/intake.ts";
 import { perform } from "#functions/perform.ts";
+import { openScratchFolder } from "#local/scratch-folder.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { openDynamoStore } from "#shared/adapters/dynamo-store.ts";
 import { createDynamoTable, deleteDynamoTable } from "#shared/adapters/dynamo-table.ts";
@@ -141,7 +142,16 @@ try {
           blobs,
           log,
           startIntake: (jobId) =>
-            void runIntake({ ...doors, blobs, log, quarantine, scratch: join(folder, "intake") }, jobId),
+            void runIntake(
+              {
+                ...doors,
+                blobs,
+                log,
+                quarantine,
+                openFolder: (name) => openScratchFolder(join(folder, "intake", name)),
+              },
+              jobId,
+            ),
           discarded: async (jobId) => void (await apply(doors, jobId, { type: "discarded" })),
         },
         command,

@@ -6,24 +6,25 @@ import { startTinyServer } from "../faults/tiny-server.ts";
 import { awsEngine } from "./aws-engines.ts";
 import { createTestTable } from "./dynamo-table-fixture.ts";
 import { storeContract } from "./store.contract.ts";
+import { storeScanContract } from "./store-scan.contract.ts";
 import { A, put } from "./store-fixture.ts";
 
 const { isHere, isReal, options } = awsEngine("dynamodb");
 const onEngine = test.skipIf(!isHere);
 
-storeContract(
-  "dynamodb store",
-  async () => {
-    const table = await createTestTable(options);
-    const store = await openDynamoStore({ ...options, table: table.name });
-    const close = async () => {
-      await store[Symbol.asyncDispose]();
-      await table[Symbol.asyncDispose]();
-    };
-    return { store, close };
-  },
-  { isHere, timeoutMs: isReal ? 180_000 : 30_000 },
-);
+const open = async () => {
+  const table = await createTestTable(options);
+  const store = await openDynamoStore({ ...options, table: table.name });
+  const close = async () => {
+    await store[Symbol.asyncDispose]();
+    await table[Symbol.asyncDispose]();
+  };
+  return { store, close };
+};
+const limits = { isHere, timeoutMs: isReal ? 180_000 : 30_000 };
+
+storeContract("dynamodb store", open, limits);
+storeScanContract("dynamodb store", open, limits);
 
 onEngine("what was committed is there for the next one who opens the table, its token too", async () => {
   await using table = await createTestTable(options);

@@ -6,9 +6,10 @@ import { openSqliteStore } from "#shared/adapters/sqlite-store.ts";
 import { systemEntropy } from "#shared/adapters/system-entropy.ts";
 import type { Clock, Write } from "#shared/ports.ts";
 import { storeContract } from "./store.contract.ts";
+import { storeScanContract } from "./store-scan.contract.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-storeContract("sqlite store", async () => {
+const open = async () => {
   const folder = await temporaryFolder();
   const store = await openStore(folder.path);
   const close = async () => {
@@ -16,7 +17,10 @@ storeContract("sqlite store", async () => {
     await folder[Symbol.asyncDispose]();
   };
   return { store, close };
-});
+};
+
+storeContract("sqlite store", open);
+storeScanContract("sqlite store", open);
 
 function openStore(folder: string, clock: Clock = createManualClock(), bytesMax?: number) {
   const path = join(folder, "store.db");
@@ -93,4 +97,18 @@ test("a full disk refuses the write as busy, keeps what was there, and writing g
   }
   await using store = await openStore(folder.path);
   expect(await store.transact([put("b", "x".repeat(300_000))])).toEqual({ ok: true });
+});
+
+test("opened to be read, a file shows what others commit and is written by nobody", async () => {
+  await using folder = await temporaryFolder();
+  await using writer = await openStore(folder.path);
+  await writer.transact([put("a", 1)]);
+  const options = { path: join(folder.path, "store.db"), clock: createManualClock(), entropy: systemEntropy };
+  await using reader = await openSqliteStore({ ...options, readOnly: true });
+  expect(await reader.get({ pk: "p", sk: "a" })).toMatchObject({ body: 1 });
+  await writer.transact([put("b", 2)]);
+  expect((await reader.scan({ limit: 10 })).rows.map(({ sk }) => sk)).toEqual(["a", "b"]);
+  await expect(reader.transact([put("c")])).rejects.toThrow("invariant broken");
+  const other = { ...options, path: join(folder.path, "other.db"), readOnly: true as const };
+  await expect(openSqliteStore(other)).rejects.toMatchObject({ code: "database_missing" });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Fault } from "#shared/domain/fault.ts";
 import { createLog } from "#shared/log.ts";
 
 test("secrets and signatures never reach the log, wherever they lie", () => {
@@ -34,5 +35,15 @@ test("a line is one line of JSON, and quieter levels are left out", () => {
     event: "loud",
     of: "test",
     text: "a\nb",
+  });
+});
+
+test("a fault is told with its code and with what is meant for the log alone", () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", write: (line) => lines.push(line), now: () => 0 });
+  const details = ["finishBy: expected a number"];
+  log.error("failed", { error: new Fault("conflict", "job_damaged", "It is damaged.", { details }) });
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    error: { name: "Fault", code: "job_damaged", details, message: "It is damaged." },
   });
 });

@@ -12,12 +12,12 @@ import { newJob, type Job } from "#shared/domain/job.ts";
 import { PROTOCOL_VERSION, type Capabilities } from "#shared/domain/message.ts";
 import { Options } from "#shared/domain/options.ts";
 import { createLog } from "#shared/log.ts";
-import type { Blobs, Entropy, Queue, Store } from "#shared/ports.ts";
+import type { Blobs, Entropy, Queue, Store, StoreScan } from "#shared/ports.ts";
 import { analysis, measures } from "../domain/job-fixture.ts";
 
 /** The control plane on memory adapters and a clock that stands still. */
 export interface ControlPlane extends agents.AgentDoors {
-  readonly store: Store;
+  readonly store: Store & StoreScan;
   readonly queue: Queue;
   readonly blobs: Blobs;
   readonly clock: ManualClock;
