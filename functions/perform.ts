@@ -1,4 +1,5 @@
 /** Carries out what a job is owed. Every command may be repeated; a failure is logged and left to the job's timer. */
+import type { JobEvent } from "#shared/domain/event.ts";
 import { blobPrefix, type Command } from "#shared/domain/job.ts";
 import { PAGE_ROWS_MAX, QUEUE_DELAY_MS_MAX } from "#shared/domain/limits.ts";
 import type { Blobs, Queue } from "#shared/ports.ts";
@@ -10,8 +11,8 @@ export interface PerformDoors {
   readonly log: Log;
   /** Starts reading the upload in the background. */
   readonly startIntake: (jobId: string) => void;
-  /** Tells the job that its intermediate bytes are gone. */
-  readonly discarded: (jobId: string) => Promise<void>;
+  /** Tells a job what was done for it. */
+  readonly tell: (jobId: string, event: JobEvent) => Promise<unknown>;
   /** Has a month rated soon. Absent: the timers of its rows do it, a minute after each end. */
   readonly rate?: (org: string, month: string) => void;
 }
@@ -25,7 +26,7 @@ export async function perform(doors: PerformDoors, command: Command): Promise<vo
 }
 
 async function carryOut(
-  { queue, blobs, startIntake, discarded, rate }: PerformDoors,
+  { queue, blobs, startIntake, tell, rate }: PerformDoors,
   command: Command,
 ): Promise<void> {
   switch (command.do) {
@@ -42,7 +43,7 @@ async function carryOut(
       return;
     case "discard": {
       await discard(blobs, command);
-      await discarded(command.job);
+      await tell(command.job, { type: "discarded", kept: command.keep, at: command.at });
       return;
     }
     case "rate":

@@ -12,7 +12,7 @@ import { DOWNLOAD_TTL_MS } from "#shared/domain/limits.ts";
 import type { Run } from "#shared/domain/message.ts";
 import type { Plan, PlanStep } from "#shared/domain/plan.ts";
 import type { Stage, StageStatus } from "#shared/domain/stage.ts";
-import type { Blobs } from "#shared/ports.ts";
+import type { Blobs, Item } from "#shared/ports.ts";
 
 /** All that the public object is made of, read in this order: the job, its plan, what the agent says it runs. */
 export interface RestorationState {
@@ -28,11 +28,22 @@ export async function findRestoration(
   org: string,
   id: string,
 ): Promise<RestorationState | undefined> {
-  const item = /^job_[0-9a-z]{26}$/.test(id) ? await store.get(jobKey(id)) : undefined;
+  const item = await findJob(store, org, id);
   const job = item?.body as Job | undefined;
-  if (item === undefined || job === undefined || job.org !== org) return undefined;
+  if (item === undefined || job === undefined || job.erasure !== undefined) return undefined;
   const planned = stageOf(job, "analyze").status === "done" ? await readPlan(store, id) : undefined;
   return { job, rev: item.rev, plan: planned?.plan, run: await readRun(store, job) };
+}
+
+/** The job's item, erased or not, if it is this customer's. */
+async function findJob(store: ApiDoors["store"], org: string, id: string): Promise<Item | undefined> {
+  const item = /^job_[0-9a-z]{26}$/.test(id) ? await store.get(jobKey(id)) : undefined;
+  return (item?.body as Job | undefined)?.org === org ? item : undefined;
+}
+
+/** Whoever wants to erase what is erased already is not told that it is missing. @throws Fault missing `restoration_missing`. */
+export async function demandJob(store: ApiDoors["store"], org: string, id: string): Promise<void> {
+  if ((await findJob(store, org, id)) === undefined) throw missing();
 }
 
 /** @throws Fault missing `restoration_missing`. */
@@ -42,8 +53,12 @@ export async function readRestoration(
   id: string,
 ): Promise<RestorationState> {
   const state = await findRestoration(store, org, id);
-  if (state === undefined) throw new Fault("missing", "restoration_missing", "There is no such restoration.");
+  if (state === undefined) throw missing();
   return state;
+}
+
+function missing(): Fault {
+  return new Fault("missing", "restoration_missing", "There is no such restoration.");
 }
 
 async function readRun(store: ApiDoors["store"], job: Job): Promise<Run | undefined> {

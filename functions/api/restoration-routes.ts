@@ -118,6 +118,18 @@ export const cancelRoute = route({
   responses: { 200: { ...json, description: "The restoration after it." }, default: problemResponse },
 });
 
+export const eraseRoute = route({
+  method: "delete",
+  path: "/v1/restorations/{id}",
+  operationId: "eraseRestoration",
+  summary: "Erase a restoration",
+  description:
+    "Cancels it if it has not ended, deletes the upload, the result and everything in between, and forgets it. What it was billed stays billed.",
+  tags,
+  request: { params },
+  responses: { 204: { description: "It is erased, or already was." }, default: problemResponse },
+});
+
 export const resultRoute = route({
   method: "get",
   path: "/v1/restorations/{id}/result",

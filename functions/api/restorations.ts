@@ -5,10 +5,17 @@ import { EVENT_STREAM, streamText } from "./event-stream.ts";
 import { createOnce } from "./idempotency.ts";
 import { matchesTag, preferredWait } from "./request-headers.ts";
 import { prepareRestoration, slotOf, startRestoration } from "./restoration-create.ts";
-import { findRestoration, linksUntil, readRestoration, showRestoration } from "./restoration-object.ts";
+import {
+  demandJob,
+  findRestoration,
+  linksUntil,
+  readRestoration,
+  showRestoration,
+} from "./restoration-object.ts";
 import { resultFile } from "./restoration-result.ts";
 import {
   cancelRoute,
+  eraseRoute,
   createRoute,
   eventsRoute,
   listRoute,
@@ -94,6 +101,13 @@ export function restorationRoutes(app: Api, doors: ApiDoors): void {
     await readRestoration(store, org, id);
     await apply(doors, id, { type: "cancel-asked" });
     return c.json(await showRestoration(doors, await readRestoration(store, org, id)), 200);
+  });
+
+  app.openapi(eraseRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    await demandJob(store, c.get("actor").org, id);
+    await apply(doors, id, { type: "erase-asked" });
+    return c.body(null, 204);
   });
 
   app.openapi(resultRoute, async (c) => {

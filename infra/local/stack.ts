@@ -34,6 +34,7 @@ import { lockFolder } from "#shared/adapters/folder-lock.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
 import { systemEntropy } from "#shared/adapters/system-entropy.ts";
 import { ALONE, FLEET } from "#shared/domain/budget.ts";
+import type { JobEvent } from "#shared/domain/event.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Command } from "#shared/domain/job.ts";
 import { createLog, type Level, type Log } from "#shared/log.ts";
@@ -139,9 +140,6 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     policy: options.agents > 1 ? FLEET : ALONE,
     perform: (command) => carryOut(command),
   };
-  const discarded = async (jobId: string): Promise<void> => {
-    await apply(applyDoors, jobId, { type: "discarded" });
-  };
   const quarantine = createQuarantine({ spare: 1 });
   closers.push(() => quarantine[Symbol.asyncDispose]());
   const openFolder = (name: string) => openScratchFolder(join(data.scratch, "intake", name));
@@ -157,7 +155,8 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     rate: (org, month) => rateMonth({ store, clock, entropy, log }, { org, month }),
   });
   closers.push(rater.close);
-  const performDoors = { queue, blobs, log, startIntake: intakes.start, discarded, rate: rater.ring };
+  const tell = (jobId: string, event: JobEvent) => apply(applyDoors, jobId, event);
+  const performDoors = { queue, blobs, log, startIntake: intakes.start, tell, rate: rater.ring };
   const carryOut = (command: Command): Promise<void> => perform(performDoors, command);
 
   const agentDoors = {

@@ -8,8 +8,6 @@ import { clear, end } from "./ending.ts";
 import { failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
 import {
   CRASHES_ALONE_MAX,
-  HARD_DEADLINE_FACTOR,
-  HARD_DEADLINE_MS,
   LEASE_GUARD_MS,
   LEASE_MS,
   LOST_BEFORE_CAUTION,
@@ -20,9 +18,11 @@ import {
   UPLOAD_LOOK_MS,
 } from "./limits.ts";
 import { isTerminal, stageOf, type Job, type JobRow } from "./job.ts";
+import { tryMsMax } from "./lease.ts";
 import { endRows } from "./money/end-rows.ts";
 import type { Row } from "./money/row.ts";
 import { planStages } from "./plan.ts";
+import { discarded, erase, expire } from "./retention.ts";
 import { isOpen, type Failure, type Stage, type StageKind, type TryClass } from "./stage.ts";
 
 export interface Decision {
@@ -37,7 +37,7 @@ export interface Decision {
 }
 
 export function decide(before: Job, event: JobEvent, now: number, policy: Policy = FLEET): Decision {
-  const job = structuredClone(before);
+  const job = draftOf(before);
   const moved = move(job, event, now, policy);
   if (moved === false) return { job: before, rows: [], owing: [], timersOnly: false };
   return {
@@ -45,6 +45,16 @@ export function decide(before: Job, event: JobEvent, now: number, policy: Policy
     rows: moved === true ? [] : moved.rows,
     owing: endRows(before, job, now),
     timersOnly: event.type === "looked" && event.held,
+  };
+}
+
+/** A copy of all that events move: the job itself, its intake, erasure and stages. What lies deeper is replaced, never changed. */
+function draftOf(job: Job): Job {
+  return {
+    ...job,
+    intake: { ...job.intake },
+    stages: job.stages.map((stage) => ({ ...stage })),
+    ...(job.erasure === undefined ? {} : { erasure: { ...job.erasure } }),
   };
 }
 
@@ -96,9 +106,9 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
     case "due":
       return due(job, event, now, policy);
     case "discarded":
-      if (!isTerminal(job.status) || job.discarded === true) return false;
-      job.discarded = true;
-      return true;
+      return discarded(job, event);
+    case "erase-asked":
+      return erase(job, now);
   }
 }
 
@@ -119,8 +129,7 @@ function claim(job: Job, event: Claim, now: number): boolean {
   stage.agent = event.agent;
   stage.startedAt = now;
   stage.lookAt = now + LEASE_MS + LEASE_GUARD_MS;
-  stage.hardDeadline =
-    now + Math.max(HARD_DEADLINE_MS, HARD_DEADLINE_FACTOR * 1000 * estimateSeconds(job, stage));
+  stage.hardDeadline = now + tryMsMax(job, stage.kind);
   clear(stage, "readyAt", "notBefore", "ringAt", "rings");
   if (job.status === "queued") {
     job.status = "processing";
@@ -270,22 +279,10 @@ function look(job: Job, event: JobEvent & { type: "looked" }, now: number): bool
   return true;
 }
 
-/** How long a try is expected to take, in seconds; only the hard deadline hangs on it. */
-function estimateSeconds(job: Job, stage: Stage): number {
-  const megapixels = ((job.measures?.width ?? 0) * (job.measures?.height ?? 0)) / 1e6;
-  // The slowest model of the catalogue on a small CPU takes about 150 s a megapixel.
-  return stage.kind === "upscale" ? 150 * megapixels : 5 * megapixels;
-}
-
 // ------------------------------------------------------------------------------------------------------------ timers
 
 function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: Policy): boolean {
-  if (isTerminal(job.status)) {
-    if (job.status !== "succeeded" || job.expiresAt === undefined || job.expiresAt > now) return false;
-    job.status = "expired";
-    delete job.discarded;
-    return true;
-  }
+  if (isTerminal(job.status)) return expire(job, now);
   if (job.finishBy <= now) {
     end(job, "failed", now, {
       code: "deadline_exceeded",

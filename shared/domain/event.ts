@@ -67,4 +67,6 @@ export type JobEvent =
   | { readonly type: "cancel-asked" }
   /** Some deadline of the job has passed; `objectThere`: the upload's bytes have arrived after all. */
   | { readonly type: "due"; readonly objectThere?: boolean }
-  | { readonly type: "discarded" };
+  /** Bytes were deleted, but for those kept; begun `at` that moment. */
+  | { readonly type: "discarded"; readonly kept: readonly string[]; readonly at: number }
+  | { readonly type: "erase-asked" };

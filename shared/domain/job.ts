@@ -7,7 +7,8 @@
  *      └──────── cancel ─► canceled ◄── cancel ───────────┤
  *                          failed   ◄── budget, deadline, bad image (from queued and processing)
  *
- * Terminal states never change, but succeeded → expired when the bytes are deleted.
+ * Terminal states never change, but succeeded → expired when the bytes are deleted. An erasure, asked for at any time,
+ * cancels what has not ended, expires what has succeeded, and deletes everything twice (retention.ts).
  * `decide` (decide.ts) is the only code that moves a job; `apply` (functions/apply.ts) the only one that writes it.
  */
 import type { IntakeMeasures } from "./analysis.ts";
@@ -53,7 +54,7 @@ export interface Job {
   /** What it is billed on. Absent where nothing is: a job without them writes no money rows. */
   readonly terms?: Terms;
   status: JobStatus;
-  readonly options: Options;
+  options: Options;
   readonly input: {
     readonly key: string;
     readonly contentType: string;
@@ -75,6 +76,8 @@ export interface Job {
   expiresAt?: number;
   /** Intermediate bytes are gone. */
   discarded?: true;
+  /** Its owner had it erased; nobody is shown it any more. `once`: its bytes were deleted; again at `againAt`. */
+  erasure?: { readonly at: number; readonly againAt: number; once?: true };
   error?: { code: string; message: string };
 }
 
@@ -182,7 +185,7 @@ function deadlines(job: Job): Deadline[] {
     if (at !== undefined) all.push({ of, at });
   };
   if (isTerminal(job.status)) {
-    if (job.discarded !== true && job.endedAt !== undefined) add("retention", job.endedAt + DISCARD_AFTER_MS);
+    add("retention", discardAt(job));
     if (job.status === "succeeded") add("retention", job.expiresAt);
     return all;
   }
@@ -216,7 +219,7 @@ export function jobIndexes(job: Job): Partial<Record<"org" | "due" | "ready", { 
   const due = nextDue(job);
   const ready = job.stages.find((stage) => stage.status === "ready");
   return {
-    org: { pk: `ORG#${job.org}`, sk: job.id },
+    ...(job.erasure === undefined ? { org: { pk: `ORG#${job.org}`, sk: job.id } } : {}),
     ...(due === undefined
       ? {}
       : { due: { pk: duePartition(due.of, shard), sk: `${timeKey(due.at)}#${job.id}` } }),
@@ -242,6 +245,8 @@ export type Command =
       readonly job: string;
       readonly input: string;
       readonly keep: readonly string[];
+      /** When it was begun: what is written later it cannot have met. */
+      readonly at: number;
     }
   /** The month of an account has something to be rated. */
   | { readonly do: "rate"; readonly job: string; readonly org: string; readonly month: string };
@@ -253,10 +258,10 @@ export function owed(job: Job, now: number): Command[] {
     const { id, org, terms } = job;
     // Later, the timer of the row that its end left for the rater has rung already.
     const isFresh = terms !== undefined && now - ended < RATE_AFTER_MS;
-    const due = job.discarded !== true && job.endedAt !== undefined && ended + DISCARD_AFTER_MS <= now;
+    const due = (discardAt(job) ?? Infinity) <= now;
     return [
       ...(isFresh ? [{ do: "rate", job: id, org, month: terms.month } as const] : []),
-      ...(due ? [{ do: "discard", job: id, input: job.input.key, keep: kept(job) } as const] : []),
+      ...(due ? [{ do: "discard", job: id, input: job.input.key, keep: kept(job), at: now } as const] : []),
     ];
   }
   const commands: Command[] = [];
@@ -270,8 +275,15 @@ export function owed(job: Job, now: number): Command[] {
   return commands;
 }
 
+/** When bytes of an ended job are to be deleted next; undefined when none are. */
+function discardAt({ status, discarded, endedAt, erasure }: Job): number | undefined {
+  if (!isTerminal(status) || discarded === true) return undefined;
+  if (erasure !== undefined) return erasure.once === true ? erasure.againAt : erasure.at;
+  return endedAt === undefined ? undefined : endedAt + DISCARD_AFTER_MS;
+}
+
 /** The keys that outlive the job's work: its result, until retention ends. */
-function kept(job: Job): string[] {
+export function kept(job: Job): string[] {
   if (job.status !== "succeeded") return [];
   return [...Object.values(stageOf(job, "finish").outputs ?? {}).map((blob) => blob.key), job.input.key];
 }

@@ -2,9 +2,10 @@
  * What "held" means. A leased stage belongs to its agent exactly as long as the agent lives and says that it runs it.
  * The epoch alone fences writes; holding decides only when somebody else may try (docs/architecture.md, "Leases").
  */
-import { LEASE_GUARD_MS, LEASE_MS } from "./limits.ts";
+import type { Job } from "./job.ts";
+import { HARD_DEADLINE_FACTOR, HARD_DEADLINE_MS, LEASE_GUARD_MS, LEASE_MS } from "./limits.ts";
 import type { Run } from "./message.ts";
-import type { Stage } from "./stage.ts";
+import type { Stage, StageKind } from "./stage.ts";
 
 /** The agent's item, as its last beat left it. An id is minted per process start and never used again. */
 export interface Agent {
@@ -33,4 +34,12 @@ export function nextLook(stage: Stage, agent: Agent | undefined, now: number): n
   const first = (stage.startedAt ?? now) + LEASE_MS + LEASE_GUARD_MS;
   if (now < first) return first;
   return Math.max(now + LEASE_GUARD_MS, (agent?.expiresAt ?? now) + LEASE_GUARD_MS);
+}
+
+/** After so long a try ends, whoever holds it: its hard deadline, counted from its start. */
+export function tryMsMax({ measures }: Pick<Job, "measures">, kind: StageKind): number {
+  const megapixels = measures === undefined ? 0 : (measures.width * measures.height) / 1e6;
+  // The slowest model of the catalogue on a small CPU takes about 150 s a megapixel.
+  const seconds = (kind === "upscale" ? 150 : 5) * megapixels;
+  return Math.max(HARD_DEADLINE_MS, HARD_DEADLINE_FACTOR * 1_000 * seconds);
 }

@@ -30,6 +30,8 @@ export const RETENTION_HOURS_DEFAULT = 720;
 export const RETENTION_HOURS_MAX = 24 * 365;
 /** Intermediate outputs outlive the job's end by this: longer than any late writer. */
 export const DISCARD_AFTER_MS = 600_000;
+/** Erased bytes are deleted again this long after the last moment at which a try that runs now may write. */
+export const ERASE_AGAIN_MS = 3_600_000;
 
 // Leases (the model-checked timers of docs/architecture.md).
 export const LEASE_MS = 20_000;

@@ -152,7 +152,7 @@ try {
               },
               jobId,
             ),
-          discarded: async (jobId) => void (await apply(doors, jobId, { type: "discarded" })),
+          tell: (id, event) => apply(doors, id, event),
         },
         command,
       ),

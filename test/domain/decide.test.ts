@@ -229,22 +229,26 @@ test("a ready stage nobody claims is rung again, later each time", () => {
 test("a result lives until its retention ends, and only then are its bytes owed to deletion", () => {
   const job = succeed();
   const soon = START + 3 + DISCARD_AFTER_MS;
+  const keep = ["jobs/job_1/finish/e1-x.image.tif", "jobs/job_1/input"];
   expect(owed(job, soon)).toEqual([
     {
       do: "discard",
       job: "job_1",
       input: "jobs/job_1/input",
-      keep: ["jobs/job_1/finish/e1-x.image.tif", "jobs/job_1/input"],
+      keep,
+      at: soon,
     },
   ]);
-  const tidy = step(job, { type: "discarded" }, soon);
+  const tidy = step(job, { type: "discarded", kept: keep, at: soon }, soon);
   expect(owed(tidy, soon)).toEqual([]);
   const end = tidy.expiresAt ?? 0;
   expect(nextDue(tidy)).toEqual({ at: end, of: "retention" });
   const expired = step(tidy, { type: "due" }, end);
   expect(expired.status).toBe("expired");
-  expect(owed(expired, end)).toEqual([{ do: "discard", job: "job_1", input: "jobs/job_1/input", keep: [] }]);
-  expect(nextDue(step(expired, { type: "discarded" }, end))).toBeUndefined();
+  expect(owed(expired, end)).toEqual([
+    { do: "discard", job: "job_1", input: "jobs/job_1/input", keep: [], at: end },
+  ]);
+  expect(nextDue(step(expired, { type: "discarded", kept: [], at: end }, end))).toBeUndefined();
 });
 
 test("every accepted job ends by its deadline, whatever arrives and however often", () => {
@@ -255,7 +259,8 @@ test("every accepted job ends by its deadline, whatever arrives and however ofte
       { type: "intake-started" },
       { type: "due" },
       { type: "due", objectThere: true },
-      { type: "discarded" },
+      { type: "discarded", kept: [], at: START },
+      { type: "erase-asked" },
     ),
     fc.record({
       type: fc.constant("intake-lost" as const),

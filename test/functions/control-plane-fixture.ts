@@ -60,7 +60,7 @@ export function controlPlane(): ControlPlane {
           blobs,
           log,
           startIntake: (id) => intakes.push(id),
-          discarded: async (id) => void (await apply(doors, id, { type: "discarded" })),
+          tell: (id, event) => apply(doors, id, event),
         },
         command,
       ),

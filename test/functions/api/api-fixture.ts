@@ -68,7 +68,7 @@ export function world(clock: Clock, extra: Partial<ApiDoors> & { baseUrl?: strin
           blobs,
           log,
           startIntake: (id) => intakes.push(id),
-          discarded: async (id) => void (await apply(doors, id, { type: "discarded" })),
+          tell: (id, event) => apply(doors, id, event),
         },
         command,
       ),

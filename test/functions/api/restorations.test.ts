@@ -124,6 +124,7 @@ test("every route answers a foreign, an unknown and a malformed id with the same
       other.get(`/v1/restorations/${each}`, { prefer: "wait=30" }),
       other.get(`/v1/restorations/${each}/events`),
       other.post(`/v1/restorations/${each}/cancel`),
+      other.remove(`/v1/restorations/${each}`),
       other.get(`/v1/restorations/${each}/result`),
     ]),
   );
@@ -137,6 +138,35 @@ test("a foreign cancel moves nothing", async () => {
   const { id } = await queued(all);
   await callerOf(all.app, "org_2").post(`/v1/restorations/${id}/cancel`);
   expect((await storedJob(all, id)).status).toBe("queued");
+});
+
+test("an erased restoration is forgotten at once, and its bytes go, those of a writer who was late, too", async () => {
+  const all = testWorld();
+  const { id, links } = await succeeded(all);
+  expect((await all.remove(links.self)).status).toBe(204);
+  expect((await all.get(links.self)).status).toBe(404);
+  expect((await all.get(links.result)).status).toBe(404);
+  expect((await bodyOf<List>(await all.get("/v1/restorations"))).data).toEqual([]);
+  const left = async () => (await all.doors.blobs.list(`jobs/${id}/`, { limit: 100 })).rows;
+  expect(await left()).toEqual([]);
+  await all.doors.blobs.write(`jobs/${id}/upscale/e1-late.tif`, new Uint8Array(4), "image/tiff");
+  expect((await all.remove(links.self)).status).toBe(204);
+  await all.clock.advance(DAY_MS / 2);
+  await sweep(all.doors);
+  expect(await left()).toEqual([]);
+  expect(await storedJob(all, id)).toMatchObject({ status: "expired", discarded: true });
+});
+
+test("erasing a restoration that runs cancels it, and forgets what was written beside it", async () => {
+  const all = testWorld();
+  const ask = { input: { file: FILE }, external_id: "order-1", metadata: { file_name: "grandma.jpg" } };
+  const { id, upload, links } = Restoration.parse(await (await all.post("/v1/restorations", ask)).json());
+  await send(all.app, upload);
+  expect((await all.remove(links.self)).status).toBe(204);
+  const job = await storedJob(all, id);
+  expect(job.status).toBe("canceled");
+  expect(JSON.stringify(job)).not.toMatch(/order-1|grandma/);
+  expect((await all.doors.blobs.list(`jobs/${id}/`, { limit: 100 })).rows).toEqual([]);
 });
 
 test("a cancel ends the restoration; again, or too late, it changes nothing and says how it stands", async () => {
