@@ -4,6 +4,7 @@
  */
 import { isHeld, nextLook } from "#shared/domain/lease.ts";
 import type { Job } from "#shared/domain/job.ts";
+import { isLeased } from "#shared/domain/stage.ts";
 import { readAgent } from "./agents/agent-item.ts";
 import { apply, loadJob, type ApplyDoors } from "./apply.ts";
 
@@ -11,7 +12,7 @@ import { apply, loadJob, type ApplyDoors } from "./apply.ts";
 export async function look(doors: ApplyDoors, jobId: string): Promise<Job> {
   // The job first, then the agent, both strongly consistent: an agent read before its claim would look dead.
   let { job } = await loadJob(doors.store, jobId);
-  for (const stage of job.stages.filter((each) => each.status === "leased")) {
+  for (const stage of job.stages.filter(isLeased)) {
     const agent = stage.agent === undefined ? undefined : await readAgent(doors.store, stage.agent);
     const now = doors.clock.now();
     const held = isHeld({ jobId, stage, agent }, now);

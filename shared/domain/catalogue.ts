@@ -3,6 +3,7 @@ import { COLORIZERS } from "./catalogue/colorizers.ts";
 import { FACE_MODELS } from "./catalogue/faces.ts";
 import { RESTORERS } from "./catalogue/restorers.ts";
 import { UPSCALERS } from "./catalogue/upscalers.ts";
+import { invariant } from "./fault.ts";
 import type { LicenceClass, ModelEntry, ModelId, ModelTask } from "./model.ts";
 import type { Preset } from "./options.ts";
 
@@ -163,6 +164,6 @@ export function modelsFor(task: ModelTask, { preset, scale = 4 }: ModelWish): Mo
 /** How much a model enlarges at most, in as many passes as it may make. */
 function reachOf(id: ModelId): number {
   const entry = BY_ID.get(id);
-  if (entry === undefined) return 1;
+  invariant(entry !== undefined, `the ranked model ${id} is in the catalogue`);
   return entry.twice === true ? entry.scale ** 2 : entry.scale;
 }

@@ -23,7 +23,16 @@ import { endRows } from "./money/end-rows.ts";
 import type { Row } from "./money/row.ts";
 import { planStages } from "./plan.ts";
 import { discarded, erase, expire } from "./retention.ts";
-import { isOpen, type Failure, type Stage, type StageKind, type TryClass } from "./stage.ts";
+import {
+  isLeased,
+  isOpen,
+  isReady,
+  type Failure,
+  type LeasedStage,
+  type Stage,
+  type StageKind,
+  type TryClass,
+} from "./stage.ts";
 
 export interface Decision {
   /** The job as it is to be stored; the very job given, when nothing changes. */
@@ -90,12 +99,14 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
     case "failed": {
       const stage = leasedBy(job, event);
       if (stage === undefined) return false;
-      return failStage(job, stage, { failure: event.failure, message: event.message }, now, policy);
+      failStage(job, stage, { failure: event.failure, message: event.message }, now, policy);
+      return true;
     }
     case "released": {
       const stage = leasedBy(job, event);
       if (stage === undefined) return false;
-      return retry(job, stage, "released", now);
+      retry(job, stage, "released", now);
+      return true;
     }
     case "looked":
       return look(job, event, now);
@@ -147,11 +158,9 @@ function isClaimable(stage: Stage, by: Claim, now: number): boolean {
 }
 
 /** The stage an agent speaks of, if it is still its own. */
-function leasedBy(job: Job, of: { stage: StageKind; epoch: number; agent: string }): Stage | undefined {
+function leasedBy(job: Job, of: { stage: StageKind; epoch: number; agent: string }): LeasedStage | undefined {
   const stage = stageOf(job, of.stage);
-  return stage.status === "leased" && stage.epoch === of.epoch && stage.agent === of.agent
-    ? stage
-    : undefined;
+  return isLeased(stage) && stage.epoch === of.epoch && stage.agent === of.agent ? stage : undefined;
 }
 
 function complete(
@@ -195,7 +204,6 @@ function complete(
 
 /** Stages whose dependencies have all ended become ready. */
 function promote(job: Job, now: number): void {
-  if (job.intake.status !== "done") return;
   for (const stage of job.stages) {
     if (stage.status !== "blocked") continue;
     const open = stage.deps.some((kind) => isOpen(stageOf(job, kind)));
@@ -206,7 +214,7 @@ function promote(job: Job, now: number): void {
 function makeReady(stage: Stage, now: number, delayMs: number): void {
   stage.status = "ready";
   stage.readyAt = now;
-  stage.rings = 0;
+  delete stage.rings;
   stage.ringAt = now + delayMs + RING_AGAIN_MS;
   if (delayMs > 0) stage.notBefore = now + delayMs;
   clear(stage, "claimId", "agent", "startedAt", "lookAt", "hardDeadline");
@@ -214,68 +222,42 @@ function makeReady(stage: Stage, now: number, delayMs: number): void {
 
 function failStage(
   job: Job,
-  stage: Stage,
+  stage: LeasedStage,
   failed: { failure: Failure; message: string },
   now: number,
   policy: Policy,
-): boolean {
-  if (failed.failure === "bad_image") {
-    end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
-    return true;
-  }
+): void {
+  if (failed.failure === "bad_image")
+    return end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
   const budget = budgetOf(failed.failure);
-  if (budget.of === "crashed") {
-    if (stage.agent !== undefined)
-      stage.crashedOn = [...new Set([...(stage.crashedOn ?? []), stage.agent])].slice(0, CRASHES_ALONE_MAX);
-    const crashes = (stage.tries?.crashed ?? 0) + 1;
-    const poison = crashes >= policy.crashesMax && (stage.crashedOn ?? []).length >= policy.crashedAgentsMin;
-    if (poison || crashes >= CRASHES_ALONE_MAX)
-      return giveUp(job, stage, { of: "crashed", ...failed, code: "poison" }, now);
-    return retry(job, stage, "crashed", now);
-  }
   const spent = (stage.tries?.[budget.of] ?? 0) + 1;
-  if (spent >= budget.max) return giveUp(job, stage, { of: budget.of, ...failed, code: budget.code }, now);
-  return retry(job, stage, budget.of, now);
+  let isSpent = spent >= budget.max;
+  if (budget.of === "crashed") {
+    const on = [...new Set([...(stage.crashedOn ?? []), stage.agent])].slice(0, CRASHES_ALONE_MAX);
+    stage.crashedOn = on;
+    isSpent ||= spent >= policy.crashesMax && on.length >= policy.crashedAgentsMin;
+  }
+  if (!isSpent) return retry(job, stage, budget.of, now);
+  stage.tries = { ...stage.tries, [budget.of]: spent };
+  end(job, "failed", now, { code: budget.code, message: failed.message }, stage);
 }
 
 /** One more try, counted in its class, after a pause that grows with the class. */
-function retry(job: Job, stage: Stage, of: TryClass, now: number): boolean {
+function retry(job: Job, stage: LeasedStage, of: TryClass, now: number): void {
   const spent = (stage.tries?.[of] ?? 0) + 1;
   stage.tries = { ...stage.tries, [of]: spent };
-  if ((of === "lost" && spent >= LOST_MAX) || (of === "released" && spent >= RELEASED_MAX)) {
-    end(
-      job,
-      "failed",
-      now,
-      {
-        code: "infra",
-        message: "Our machines failed this photograph too often; nothing is billed. Please send it again.",
-      },
-      stage,
-    );
-    return true;
-  }
-  makeReady(stage, now, retryDelayMs(of, spent));
-  return true;
-}
-
-function giveUp(
-  job: Job,
-  stage: Stage,
-  why: { of: TryClass; code: string; message: string },
-  now: number,
-): boolean {
-  stage.tries = { ...stage.tries, [why.of]: (stage.tries?.[why.of] ?? 0) + 1 };
-  end(job, "failed", now, { code: why.code, message: why.message }, stage);
-  return true;
+  const isSpent = (of === "lost" && spent >= LOST_MAX) || (of === "released" && spent >= RELEASED_MAX);
+  if (!isSpent) return makeReady(stage, now, retryDelayMs(of, spent));
+  const message = "Our machines failed this photograph too often; nothing is billed. Please send it again.";
+  end(job, "failed", now, { code: "infra", message }, stage);
 }
 
 function look(job: Job, event: JobEvent & { type: "looked" }, now: number): boolean {
   const stage = stageOf(job, event.stage);
-  if (stage.status !== "leased" || stage.epoch !== event.epoch) return false;
-  if (!event.held) return retry(job, stage, "lost", now);
-  if (event.lookAt <= (stage.lookAt ?? 0)) return false;
-  stage.lookAt = event.lookAt;
+  if (!isLeased(stage) || stage.epoch !== event.epoch) return false;
+  if (event.held && event.lookAt <= stage.lookAt) return false;
+  if (event.held) stage.lookAt = event.lookAt;
+  else retry(job, stage, "lost", now);
   return true;
 }
 
@@ -296,33 +278,22 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
       end(job, "expired", now);
       return true;
     }
-    if ((job.intake.until ?? 0) > now) return false;
+    if (job.intake.until !== undefined && job.intake.until > now) return false;
     job.intake.until = now + Math.max(UPLOAD_LOOK_MS, now - job.createdAt);
     return true;
   }
-  if (job.intake.status === "running" && (job.intake.until ?? 0) <= now) {
-    return failIntake(
-      job,
-      {
-        code: "input_unreadable",
-        message: "The file could not be read in time. Please try another export of it.",
-        final: false,
-      },
-      now,
-    );
+  const { status, until } = job.intake;
+  if (status === "running" && until !== undefined && until <= now) {
+    const message = "The file could not be read in time. Please try another export of it.";
+    return failIntake(job, { code: "input_unreadable", message, final: false }, now);
   }
   let moved = false;
   for (const stage of job.stages) {
-    if (stage.status === "leased" && (stage.hardDeadline ?? Infinity) <= now) {
-      moved =
-        failStage(
-          job,
-          stage,
-          { failure: "gpu_hang", message: `The stage ${stage.kind} ran past its deadline.` },
-          now,
-          policy,
-        ) || moved;
-    } else if (stage.status === "ready" && (stage.ringAt ?? 0) <= now) {
+    if (isLeased(stage) && stage.hardDeadline <= now) {
+      const message = `The stage ${stage.kind} ran past its deadline.`;
+      failStage(job, stage, { failure: "gpu_hang", message }, now, policy);
+      moved = true;
+    } else if (isReady(stage) && stage.ringAt <= now) {
       stage.rings = (stage.rings ?? 0) + 1;
       stage.ringAt = now + Math.min(RING_AGAIN_MS_MAX, RING_AGAIN_MS * 2 ** stage.rings);
       moved = true;

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { BlobRef } from "./blob.ts";
 import { Fault } from "./fault.ts";
 import type { Job, JobStatus } from "./job.ts";
-import { STAGE_KINDS, type StageStatus, type TryClass } from "./stage.ts";
+import { isWhole, STAGE_KINDS, type Stage, type StageStatus, type TryClass } from "./stage.ts";
 
 /** More than any chain has: a document with more is none of ours. */
 const STAGES_MAX = 12;
@@ -90,6 +90,7 @@ const JobDocument = z.object({
     .array(StageDocument)
     .min(1)
     .max(STAGES_MAX)
+    .refine((all) => all.every((each) => isWhole(each as Stage)), "a stage lacks what its status promises")
     .refine((all) => new Set(all.map(({ kind }) => kind)).size === all.length, "a stage is there twice"),
   createdAt: moment,
   uploadBy: moment,

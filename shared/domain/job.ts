@@ -20,11 +20,12 @@ import {
   UPLOAD_LOOK_MS,
   UPLOAD_TTL_MS,
 } from "./limits.ts";
+import { invariant } from "./fault.ts";
 import { shardOf } from "./id.ts";
 import type { BlobRef } from "./blob.ts";
 import type { Terms } from "./money/terms.ts";
 import type { Options } from "./options.ts";
-import { chain, isOpen, type Stage, type StageKind } from "./stage.ts";
+import { chain, isLeased, isOpen, isReady, isWhole, type Stage, type StageKind } from "./stage.ts";
 
 export type JobStatus =
   | "awaiting_upload"
@@ -126,7 +127,7 @@ export function isTerminal(status: JobStatus): boolean {
 
 export function stageOf(job: Job, kind: StageKind): Stage {
   const stage = job.stages.find((each) => each.kind === kind);
-  if (stage === undefined) throw new Error(`job ${job.id} has no stage ${kind}`);
+  invariant(stage !== undefined, `the job ${job.id} has the stage ${kind}`);
   return stage;
 }
 
@@ -190,13 +191,15 @@ function deadlines(job: Job): Deadline[] {
     return all;
   }
   add("lease", job.finishBy);
-  if (job.status === "awaiting_upload") add("ring", Math.min(job.uploadBy, job.intake.until ?? job.uploadBy));
-  if (job.intake.status === "ready")
-    add("ring", Math.max(job.intake.until ?? 0, job.queuedAt ?? job.createdAt));
+  if (job.status === "awaiting_upload") {
+    add("ring", job.uploadBy);
+    add("ring", job.intake.until);
+  }
+  if (job.intake.status === "ready") add("ring", job.intake.until ?? job.queuedAt);
   if (job.intake.status === "running") add("lease", job.intake.until);
   for (const stage of job.stages) {
-    if (stage.status === "ready") add("ring", Math.max(stage.ringAt ?? 0, stage.notBefore ?? 0));
-    if (stage.status === "leased") {
+    if (isReady(stage)) add("ring", stage.ringAt);
+    if (isLeased(stage)) {
       add("lease", stage.lookAt);
       add("lease", stage.hardDeadline);
     }
@@ -208,7 +211,7 @@ function deadlines(job: Job): Deadline[] {
 export function nextDue(job: Job): Deadline | undefined {
   const all = deadlines(job);
   if (all.length === 0) return undefined;
-  const leased = job.stages.some((stage) => stage.status === "leased") || job.intake.status === "running";
+  const leased = job.stages.some(isLeased) || job.intake.status === "running";
   const of: DueClass = isTerminal(job.status) ? "retention" : leased ? "lease" : "ring";
   return { of, at: Math.min(...all.map((each) => each.at)) };
 }
@@ -217,18 +220,18 @@ export function nextDue(job: Job): Deadline | undefined {
 export function jobIndexes(job: Job): Partial<Record<"org" | "due" | "ready", { pk: string; sk: string }>> {
   const shard = shardOf(job.id, INDEX_SHARDS);
   const due = nextDue(job);
-  const ready = job.stages.find((stage) => stage.status === "ready");
+  const ready = job.stages.find(isReady);
   return {
     ...(job.erasure === undefined ? { org: { pk: `ORG#${job.org}`, sk: job.id } } : {}),
     ...(due === undefined
       ? {}
       : { due: { pk: duePartition(due.of, shard), sk: `${timeKey(due.at)}#${job.id}` } }),
-    ...(ready === undefined || isTerminal(job.status)
+    ...(ready === undefined
       ? {}
       : {
           ready: {
             pk: readyPartition(shard),
-            sk: `${timeKey(Math.max(ready.readyAt ?? 0, ready.notBefore ?? 0))}#${job.id}`,
+            sk: `${timeKey(ready.notBefore ?? ready.readyAt)}#${job.id}`,
           },
         }),
   };
@@ -254,10 +257,9 @@ export type Command =
 /** What a job is owed now: a function of its state, never of the event, so that a crash after a commit loses nothing. */
 export function owed(job: Job, now: number): Command[] {
   if (isTerminal(job.status)) {
-    const ended = job.endedAt ?? now;
-    const { id, org, terms } = job;
+    const { id, org, terms, endedAt } = job;
     // Later, the timer of the row that its end left for the rater has rung already.
-    const isFresh = terms !== undefined && now - ended < RATE_AFTER_MS;
+    const isFresh = terms !== undefined && endedAt !== undefined && now - endedAt < RATE_AFTER_MS;
     const due = (discardAt(job) ?? Infinity) <= now;
     return [
       ...(isFresh ? [{ do: "rate", job: id, org, month: terms.month } as const] : []),
@@ -276,32 +278,26 @@ export function owed(job: Job, now: number): Command[] {
 }
 
 /** When bytes of an ended job are to be deleted next; undefined when none are. */
-function discardAt({ status, discarded, endedAt, erasure }: Job): number | undefined {
-  if (!isTerminal(status) || discarded === true) return undefined;
+function discardAt({ discarded, endedAt, erasure }: Job): number | undefined {
+  if (endedAt === undefined || discarded === true) return undefined;
   if (erasure !== undefined) return erasure.once === true ? erasure.againAt : erasure.at;
-  return endedAt === undefined ? undefined : endedAt + DISCARD_AFTER_MS;
+  return endedAt + DISCARD_AFTER_MS;
 }
 
 /** The keys that outlive the job's work: its result, until retention ends. */
 export function kept(job: Job): string[] {
   if (job.status !== "succeeded") return [];
-  return [...Object.values(stageOf(job, "finish").outputs ?? {}).map((blob) => blob.key), job.input.key];
+  const { outputs } = stageOf(job, "finish");
+  invariant(outputs !== undefined, `the restoration ${job.id} has its result`);
+  return [...Object.values(outputs).map((blob) => blob.key), job.input.key];
 }
 
 /** Asserted at every write: what must hold for any stored job. */
 export function jobBreach(job: Job): string | undefined {
   if (isTerminal(job.status) && job.stages.some(isOpen)) return "a terminal job has an open stage";
-  for (const stage of job.stages) {
-    if (stage.status !== "leased") continue;
-    if (
-      stage.agent === undefined ||
-      stage.claimId === undefined ||
-      stage.lookAt === undefined ||
-      stage.hardDeadline === undefined
-    ) {
-      return `the leased stage ${stage.kind} lacks its agent, claim or deadlines`;
-    }
-  }
-  if (!isTerminal(job.status) && nextDue(job) === undefined) return "an open job has no timer";
+  if (isTerminal(job.status) !== (job.endedAt !== undefined))
+    return "a job has its end if and only if it has ended";
+  const lacking = job.stages.find((stage) => !isWhole(stage));
+  if (lacking !== undefined) return `the ${lacking.status} stage ${lacking.kind} lacks what it has then`;
   return undefined;
 }

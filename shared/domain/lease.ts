@@ -5,7 +5,7 @@
 import type { Job } from "./job.ts";
 import { HARD_DEADLINE_FACTOR, HARD_DEADLINE_MS, LEASE_GUARD_MS, LEASE_MS } from "./limits.ts";
 import type { Run } from "./message.ts";
-import type { Stage, StageKind } from "./stage.ts";
+import type { LeasedStage, StageKind } from "./stage.ts";
 
 /** The agent's item, as its last beat left it. An id is minted per process start and never used again. */
 export interface Agent {
@@ -18,20 +18,20 @@ export interface Agent {
 
 /** Read the job first, then the agent, both strongly consistent. */
 export function isHeld(
-  ask: { readonly jobId: string; readonly stage: Stage; readonly agent: Agent | undefined },
+  ask: { readonly jobId: string; readonly stage: LeasedStage; readonly agent: Agent | undefined },
   now: number,
 ): boolean {
   const { jobId, stage, agent } = ask;
   if (agent?.gone === true) return false;
   // Just claimed: the next beat has not had its chance to name it yet.
-  if (stage.startedAt !== undefined && now - stage.startedAt < LEASE_MS) return true;
+  if (now - stage.startedAt < LEASE_MS) return true;
   if (agent === undefined || agent.expiresAt + LEASE_GUARD_MS <= now) return false;
   return agent.runs.some((run) => run.job === jobId && run.stage === stage.kind && run.epoch === stage.epoch);
 }
 
 /** When a stage that is held is to be looked at again. */
-export function nextLook(stage: Stage, agent: Agent | undefined, now: number): number {
-  const first = (stage.startedAt ?? now) + LEASE_MS + LEASE_GUARD_MS;
+export function nextLook(stage: LeasedStage, agent: Agent | undefined, now: number): number {
+  const first = stage.startedAt + LEASE_MS + LEASE_GUARD_MS;
   if (now < first) return first;
   return Math.max(now + LEASE_GUARD_MS, (agent?.expiresAt ?? now) + LEASE_GUARD_MS);
 }

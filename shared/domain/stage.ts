@@ -68,6 +68,35 @@ export interface Stage {
   warnings?: string[];
 }
 
+/** A stage that an agent holds. */
+export type LeasedStage = Stage &
+  Required<Pick<Stage, "agent" | "claimId" | "startedAt" | "lookAt" | "hardDeadline">>;
+
+/** A stage that waits for an agent. */
+export type ReadyStage = Stage & Required<Pick<Stage, "readyAt" | "ringAt">>;
+
+/** Whether a stage has what its status promises. */
+export function isWhole(stage: Stage): boolean {
+  const { status, agent, claimId, startedAt, lookAt, hardDeadline, readyAt, ringAt } = stage;
+  const needed =
+    status === "leased"
+      ? [agent, claimId, startedAt, lookAt, hardDeadline]
+      : status === "ready"
+        ? [readyAt, ringAt]
+        : [];
+  return !needed.includes(undefined);
+}
+
+/** What it has then is held to by whoever writes (`jobBreach`) and whoever reads (`readJob`). */
+export function isLeased(stage: Stage): stage is LeasedStage {
+  return stage.status === "leased";
+}
+
+/** As isLeased. */
+export function isReady(stage: Stage): stage is ReadyStage {
+  return stage.status === "ready";
+}
+
 export function isOpen(stage: Stage): boolean {
   return stage.status === "blocked" || stage.status === "ready" || stage.status === "leased";
 }

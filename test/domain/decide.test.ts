@@ -32,6 +32,7 @@ import {
   FINISH_WITHIN_MS,
   HARD_DEADLINE_MS,
   LOST_MAX,
+  RELEASED_MAX,
   RING_AGAIN_MS,
 } from "#shared/domain/limits.ts";
 import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
@@ -186,6 +187,36 @@ test("every failure an agent may report ends within its budget", () => {
     expect(job.status, failure).toBe("failed");
     expect(job.error?.code, failure).toMatch(/^[a-z_]+$/);
   }
+});
+
+test("what is claimed and released for ever ends as ours, later and later", () => {
+  let job = ready();
+  let now = START;
+  for (let n = 1; n <= RELEASED_MAX; n++) {
+    now = Math.max(now, stageOf(job, "analyze").notBefore ?? 0);
+    job = step(job, claim("agt_a", `clm_${n}`), now);
+    job = step(job, { type: "released", stage: "analyze", epoch: n, agent: "agt_a" }, now);
+  }
+  expect(job).toMatchObject({ status: "failed", error: { code: "infra" } });
+  expect(now - START).toBeGreaterThan(3_600_000);
+});
+
+test("the alpha of an upload travels with it", () => {
+  const reading = step(fresh(), { type: "intake-started" }, START);
+  const image = blob("jobs/job_1/intake/e1-x.image.tif");
+  const alpha = blob("jobs/job_1/intake/e1-x.alpha.tif");
+  const read = step(reading, { type: "intake-done", epoch: 1, measures, image, alpha }, START);
+  expect(read.intake).toMatchObject({ status: "done", image, alpha });
+});
+
+test("what no stored job may be is told", () => {
+  const job = step(ready(), claim("agt_a", "clm_1"), START);
+  expect(jobBreach(job)).toBeUndefined();
+  expect(jobBreach({ ...job, status: "canceled" })).toMatch(/open stage/);
+  expect(jobBreach({ ...job, endedAt: START })).toMatch(/if and only if it has ended/);
+  const { lookAt: _, ...stage } = stageOf(job, "analyze");
+  expect(jobBreach({ ...job, stages: [stage] })).toMatch(/leased stage analyze lacks/);
+  expect(() => stageOf({ ...job, stages: [] }, "finish")).toThrow(/has the stage finish/);
 });
 
 test("a look that finds the stage held moves timers only", () => {

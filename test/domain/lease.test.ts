@@ -1,10 +1,17 @@
 import { expect, test } from "vitest";
-import { claim, ready, START, step } from "./job-fixture.ts";
+import { claim, measures, ready, START, step } from "./job-fixture.ts";
 import { stageOf } from "#shared/domain/job.ts";
-import { isHeld, nextLook, type Agent } from "#shared/domain/lease.ts";
-import { LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
+import { isHeld, nextLook, tryMsMax, type Agent } from "#shared/domain/lease.ts";
+import { HARD_DEADLINE_MS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
+import { isLeased, type LeasedStage } from "#shared/domain/stage.ts";
 
-const stage = stageOf(step(ready(), claim("agt_a", "clm_1"), START), "analyze");
+const stage = leased();
+
+function leased(): LeasedStage {
+  const found = stageOf(step(ready(), claim("agt_a", "clm_1"), START), "analyze");
+  if (!isLeased(found)) throw new Error("a claimed stage is leased");
+  return found;
+}
 const run = { job: "job_1", stage: "analyze" as const, epoch: 1 };
 const agent = (extra: Partial<Agent>): Agent => ({
   id: "agt_a",
@@ -45,4 +52,13 @@ test("the first look waits for the claim's lease, the next for the agent's own",
   const now = START + LEASE_MS + LEASE_GUARD_MS;
   expect(nextLook(stage, agent({ expiresAt: now + 9_000 }), now)).toBe(now + 9_000 + LEASE_GUARD_MS);
   expect(nextLook(stage, agent({ expiresAt: now - 9_000 }), now)).toBeGreaterThan(now);
+  expect(nextLook(stage, undefined, now)).toBeGreaterThan(now);
+});
+
+test("a large photograph may be worked on for longer, a small or unread one for a quarter of an hour", () => {
+  const large = { measures: { ...measures, width: 4_000, height: 3_000 } };
+  expect(tryMsMax({}, "upscale")).toBe(HARD_DEADLINE_MS);
+  expect(tryMsMax({ measures }, "upscale")).toBe(HARD_DEADLINE_MS);
+  expect(tryMsMax(large, "upscale")).toBe(4 * 12 * 150_000);
+  expect(tryMsMax(large, "finish")).toBe(HARD_DEADLINE_MS);
 });

@@ -1,4 +1,5 @@
 /** What a job's end owes, written in the very transaction that ends it. Touches rows of this job only. */
+import { invariant } from "../fault.ts";
 import { isTerminal, resultOf, type Job } from "../job.ts";
 import { customerEvent, meterEvent, outboxItem } from "./outbox.ts";
 import type { Row } from "./row.ts";
@@ -24,7 +25,9 @@ export function endRows(before: Job, after: Job, now: number): Row[] {
 
 /** Those of the pixels delivered, never more than agreed. */
 function unitsDelivered(job: Job, agreed: number): number {
-  const { width, height } = resultOf(job) ?? {};
+  const result = resultOf(job);
+  invariant(result !== undefined, `the restoration ${job.id} has its result`);
+  const { width, height } = result;
   return width === undefined || height === undefined ? agreed : Math.min(agreed, unitsOf(width * height));
 }
 

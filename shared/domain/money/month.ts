@@ -70,16 +70,16 @@ export function leftName(key?: string): string {
   return key === undefined ? "left" : `left:${key}`;
 }
 
-function capName(key?: string): string {
-  return key === undefined ? "cap" : `cap:${key}`;
+function capName(key: string): string {
+  return `cap:${key}`;
 }
 
 export function ratedName({ rateClass, funding }: Pick<Terms, "rateClass" | "funding">): string {
   return `units:${rateClass}:${funding}`;
 }
 
-export function openName(window?: string): string {
-  return window === undefined ? "open" : `open:${window}`;
+export function openName(window: string): string {
+  return `open:${window}`;
 }
 
 export function meteredName(window: string): string {
@@ -181,5 +181,5 @@ export function moveCaps(month: Month, settings: Settings): Addition {
 }
 
 function capOfKey(settings: Settings, key: string): number {
-  return Object.hasOwn(settings.keyCaps, key) ? (settings.keyCaps[key] ?? NO_CAP) : NO_CAP;
+  return new Map(Object.entries(settings.keyCaps)).get(key) ?? NO_CAP;
 }

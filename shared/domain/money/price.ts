@@ -41,8 +41,8 @@ export const PRICE_BOOK: PriceBook = {
 };
 
 function tiers(micros: readonly [number, number, number, number, number]): readonly Tier[] {
-  const ends = [100, 1_000, 10_000, 100_000, BEYOND] as const;
-  return ends.map((unitsMax, i) => ({ unitsMax, micros: micros[i] ?? 0 }));
+  const ends = [100, 1_000, 10_000, 100_000];
+  return micros.map((each, i) => ({ unitsMax: ends[i] ?? BEYOND, micros: each }));
 }
 
 /** The tiers of a class in a version. Breaches are bugs: the book is ours, and no stored month names another. */

@@ -123,7 +123,9 @@ function allWrites({ month, batches, now }: RatingAsk, sums: Sums, rows: readonl
   const seq = counterOf(month, "ratedSeq") - 1;
   const { org } = month;
   const counts = [...sums.batches].flatMap(([id, add]): Change[] => {
-    const done = (batches.get(id)?.["pending"] ?? 0) + (add["pending"] ?? 0) === 0;
+    const after: Record<string, number> = { ...batches.get(id) };
+    addTo(after, add);
+    const done = after["pending"] === 0;
     return [
       { op: "add", key: batchKey(id), add },
       ...(done ? [{ op: "put", item: completedRow(org, id, now), when: "absent" } as const] : []),

@@ -173,7 +173,8 @@ async function play(steps: readonly Step[], seed: number, faults: number, seen: 
     if (item.sk === "JOB" && !isTerminal((item.body as Job).status))
       start(() => end(money, (item.body as Job).id, "canceled"));
   await turns.run(check);
-  for (const month of MONTHS) start(() => rate(money, month));
+  for (const { sk } of (await money.items()).filter((item) => item.sk.startsWith("MONTH#")))
+    start(() => rate(money, sk.slice("MONTH#".length)));
   await turns.run(check);
   const items = await money.items();
   seen.rated += items.filter(({ sk }) => sk.startsWith("LEDGER#")).length;
@@ -281,7 +282,7 @@ test("whatever is accepted, ended, rated, capped, granted and canceled side by s
       fc.constantFrom(0, 0.05, 0.3),
       (steps, seed, faults) => play(steps, seed, faults, seen),
     ),
-    { numRuns: Number(process.env["RUNS"] ?? 150) },
+    { numRuns: 100 },
   );
   for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(20);
 }, 60_000);
