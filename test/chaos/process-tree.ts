@@ -3,37 +3,38 @@ import { readdirSync, readFileSync } from "node:fs";
 /** A process of the stack under test. */
 export interface Process {
   readonly pid: number;
+  readonly parent: number;
   readonly name: string;
+  /** Clock ticks since the machine started: who is older. */
+  readonly startedAt: number;
 }
 
-/** The process and everything below it, as /proc tells it (Linux). */
+/** The process and everything below it, as /proc tells it (Linux): parents before children, the older ones first. */
 export function processTree(root: number): Process[] {
-  const parents = new Map<number, number>();
-  const names = new Map<number, string>();
+  const all = new Map<number, Process>();
   for (const entry of readdirSync("/proc")) {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) continue;
     try {
       const status = readFileSync(`/proc/${pid}/stat`, "utf8");
       // The name stands in brackets and may hold anything; what follows the last bracket is regular.
-      const [state, parent] = status.slice(status.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z") continue;
-      parents.set(pid, Number(parent));
-      names.set(pid, readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+      const fields = status.slice(status.lastIndexOf(")") + 2).split(" ");
+      if (fields[0] === "Z") continue;
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      const [parent, startedAt] = [Number(fields[1]), Number(fields[19])];
+      all.set(pid, { pid, parent, startedAt, name: shortName(command) });
     } catch {
       // It ended while we looked.
     }
   }
-  const found: Process[] = [];
-  const visit = (pid: number): void => {
-    if (!names.has(pid)) return;
-    found.push({ pid, name: shortName(names.get(pid) ?? "") });
-    for (const [child, parent] of parents) if (parent === pid) visit(child);
+  const visit = (process: Process | undefined): Process[] => {
+    if (process === undefined) return [];
+    const children = [...all.values()].filter(({ parent }) => parent === process.pid);
+    return [process, ...children.toSorted((a, b) => a.startedAt - b.startedAt).flatMap(visit)];
   };
-  visit(root);
-  return found;
+  return visit(all.get(root));
 }
 
 function shortName(command: string): string {
-  return /(?:infra\/local|gpu-agent|functions\/intake)\/[\w/-]+\.ts/.exec(command)?.[0] ?? "other";
+  return /(?:infra\/local|gpu-agent|functions\/intake|test)\/[\w/-]+\.ts/.exec(command)?.[0] ?? "other";
 }

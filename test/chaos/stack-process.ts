@@ -1,60 +1,61 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { processTree } from "./process-tree.ts";
+import { processTree, type Process } from "./process-tree.ts";
 
-/** The local stack as a process of its own that is killed and started again. */
+/** The local stack as a process of its own that is started again whenever it ends. */
 export interface StackProcess extends AsyncDisposable {
-  /** How often it had to be started again because it was the victim. */
+  /** How often it had to be started again. */
   readonly restarts: number;
+  /** The stack itself, and below it everything it started; empty between two starts. */
+  tree(): Process[];
   /** Kills one process of the whole tree with SIGKILL. Answers what it was, of how many. */
-  killOne(random: () => number): Promise<string>;
+  killOne(random: () => number): string;
 }
 
-const MAIN = fileURLToPath(new URL("../../infra/local/main.ts", import.meta.url));
+/** Whoever was killed may hold the port or the folder for an instant. */
+const RESTART_MS = 100;
 
-/** @param ask.args beside the port and the data folder. */
+/** @param ask.program of the stack. */
 export function startStackProcess(ask: {
-  port: string;
-  data: string;
+  program: URL;
   args: readonly string[];
-  env: Readonly<Record<string, string>>;
+  env?: Readonly<Record<string, string>>;
 }): StackProcess {
   let stack: ChildProcess | undefined;
-  let restarts = 0;
+  let restarts = -1;
+  let isOver = false;
 
-  function start(): ChildProcess {
-    const child = spawn(process.execPath, [MAIN, "--port", ask.port, "--data", ask.data, ...ask.args], {
-      stdio: ["ignore", "ignore", "inherit"],
+  function start(): void {
+    if (isOver) return;
+    restarts += 1;
+    const child = spawn(process.execPath, [ask.program.pathname, ...ask.args], {
+      // The channel tells the stack when whoever started it is gone.
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
       env: { ...process.env, ...ask.env },
     });
     stack = child;
-    child.once("exit", () => (stack = undefined));
-    return child;
+    child.once("exit", () => {
+      stack = undefined;
+      setTimeout(start, RESTART_MS);
+    });
   }
 
+  const tree = (): Process[] => (stack?.pid === undefined ? [] : processTree(stack.pid));
   start();
   return {
     get restarts() {
       return restarts;
     },
-    async killOne(random) {
-      // It may have ended by itself: the process before it still held the folder for an instant.
-      const root = stack ?? start();
-      if (root.pid === undefined) throw new Error("the stack does not start");
-      const tree = processTree(root.pid);
-      const victim = tree[Math.floor(random() * tree.length)];
+    tree,
+    killOne(random) {
+      const processes = tree();
+      const victim = processes[Math.floor(random() * processes.length)];
       if (victim === undefined) return "nobody: it is just starting";
-      const exited = victim.pid === root.pid ? once(root, "exit") : undefined;
       process.kill(victim.pid, "SIGKILL");
-      if (exited !== undefined) {
-        await exited;
-        restarts += 1;
-        start();
-      }
-      return `${victim.name} (${tree.length} processes)`;
+      return `${victim.name} (${processes.length} processes)`;
     },
     async [Symbol.asyncDispose]() {
+      isOver = true;
       const last = stack;
       if (last === undefined) return;
       const exited = once(last, "exit");
