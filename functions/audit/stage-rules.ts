@@ -53,7 +53,7 @@ function leaseBreaches(job: Job, stage: Stage, now: number): Breach[] {
 
 /** Invariant 10, and its mirror: work begins once everything before it has ended, and not earlier. */
 function orderBreaches(job: Job, stage: Stage): Breach[] {
-  const open = stage.deps.filter((kind) => job.stages.some((each) => each.kind === kind && isOpen(each)));
+  const open = unfinishedBefore(job, stage);
   const waits = open.length > 0 || job.intake.status !== "done";
   if (stage.status === "blocked" && !waits && !isTerminal(job.status))
     return [
@@ -65,6 +65,15 @@ function orderBreaches(job: Job, stage: Stage): Breach[] {
       ["stage_early", `the stage ${stage.kind} is ${stage.status} before ${open.join(", ") || "the intake"}`],
     ];
   return [];
+}
+
+/** The open stages that it waits for, those behind skipped ones too. */
+function unfinishedBefore(job: Job, stage: Stage): string[] {
+  return job.stages
+    .filter(({ kind }) => stage.deps.includes(kind))
+    .flatMap((each) =>
+      isOpen(each) ? [each.kind] : each.status === "skipped" ? unfinishedBefore(job, each) : [],
+    );
 }
 
 /** Invariant 2: what was accepted lies under the epoch that was accepted. */

@@ -8,6 +8,7 @@ import { openSqliteStore } from "#shared/adapters/sqlite-store.ts";
 import { openSqsQueue } from "#shared/adapters/sqs-queue.ts";
 import { createUrlSigner } from "#shared/adapters/url-signer.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
+import { SWEEP_MS } from "#shared/domain/limits.ts";
 import type { Blobs, Clock, Entropy, Queue, Store } from "#shared/ports.ts";
 import type { AwsPlaces } from "./aws-places.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -50,7 +51,7 @@ export interface EnginesAsk {
 /** Asking is free on this machine; elsewhere each question is paid for. */
 const RHYTHM = {
   embedded: { sweepMs: 1_000, beatMs: 1_000 },
-  aws: { sweepMs: 10_000, beatMs: 5_000 },
+  aws: { sweepMs: SWEEP_MS, beatMs: 5_000 },
 } as const;
 /** Longer than any upload or stage takes to name what it has written. */
 const ORPHANS_AGE_MS = 6 * 3_600_000;

@@ -206,9 +206,16 @@ function complete(
 function promote(job: Job, now: number): void {
   for (const stage of job.stages) {
     if (stage.status !== "blocked") continue;
-    const open = stage.deps.some((kind) => isOpen(stageOf(job, kind)));
-    if (!open) makeReady(stage, now, 0);
+    if (!waits(job, stage)) makeReady(stage, now, 0);
   }
+}
+
+/** Whether something before it is unfinished. Who waits for a skipped stage waits for what that one waited for. */
+function waits(job: Job, { deps }: Stage): boolean {
+  return deps.some((kind) => {
+    const before = stageOf(job, kind);
+    return isOpen(before) || (before.status === "skipped" && waits(job, before));
+  });
 }
 
 function makeReady(stage: Stage, now: number, delayMs: number): void {
@@ -283,10 +290,8 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
     return true;
   }
   const { status, until } = job.intake;
-  if (status === "running" && until !== undefined && until <= now) {
-    const message = "The file could not be read in time. Please try another export of it.";
-    return failIntake(job, { code: "input_unreadable", message, final: false }, now);
-  }
+  // Nobody has told how it ended: whoever read it is gone. What kills its reader is told by the reader's parent.
+  if (status === "running" && until !== undefined && until <= now) return loseIntake(job, "infra", now);
   let moved = false;
   for (const stage of job.stages) {
     if (isLeased(stage) && stage.hardDeadline <= now) {

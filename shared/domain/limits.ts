@@ -38,6 +38,8 @@ export const LEASE_MS = 20_000;
 export const LEASE_GUARD_MS = 3_000;
 /** A claim whose decision is older than this at its write starts over. */
 export const CLAIM_AGE_MS_MAX = 2_000;
+/** Where each question to the store is paid for; it is what failover waits for on average, halved. */
+export const SWEEP_MS = 5_000;
 export const VISIBILITY_MS = 30_000;
 export const HARD_DEADLINE_MS = 15 * 60_000;
 /** The hard deadline of a stage is at least this many times its estimate. */

@@ -41,6 +41,9 @@ const passer: Passer = {
   },
 };
 
+/** Of the others nobody hears when they die, as of a machine that lost its power: their leases have to run out. */
+const announced = (entropy(1)[0] ?? 0) % 2 === 0;
+
 const scratch = await openScratch(config.scratchRoot, process.pid);
 await using queue = await openDoorbells(config.doorbells);
 await using worker = await openWorker({
@@ -56,14 +59,14 @@ await using worker = await openWorker({
 const client = createControlClient({ url: config.controlUrl, fleetSecret: config.fleetSecret });
 await runSupervisor(
   {
-    control: crashingControl(client, passer, (agent) => noteAgent(data, process.pid, agent)),
+    control: crashingControl(client, passer, (id) => noteAgent(data, process.pid, { id, announced })),
     queue: crashingQueue(queue, passer),
     workers: [worker],
     drainGraceMs: () => 0,
     clock,
     entropy,
     log,
-    onReady: (agent) => void process.send?.({ type: "ready", agent }),
+    onReady: (agent) => void process.send?.({ type: "ready", ...(announced && { agent }) }),
   },
   stop.signal,
 );

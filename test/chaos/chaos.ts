@@ -1,8 +1,9 @@
 /**
  * `npm run chaos`: a real local stack under real faults; in the end every job must have succeeded, its result written
  * once and readable, and an audit of the database and of every byte must find nothing. The last line is one JSON object:
- * kills, stops, restarts, jobs, lost, doubled, failovers, failover_p50_s, failover_p99_s, failover_max_s, by_cause (the
- * same by what was done), finished_anyway, never_taken_over, audited_jobs, audit_findings, seconds.
+ * kills, stops, restarts, jobs, lost, doubled, failovers, failover_p50_s, failover_p99_s, failover_max_s (of agents that
+ * were at work and died), by_cause (the same by what was done), while_control_stood_still (apart from those),
+ * finished_anyway, never_taken_over, audited_jobs, audit_findings, not_compared, seconds.
  */
 import { parseArgs } from "node:util";
 import { runEngineFaults } from "./engine-faults.ts";
@@ -18,6 +19,7 @@ const HELP = `Breaks a local stack while it works, and counts what was lost.
   --agents N    agents of the stack (4)
   --pace S      mean pause between two kills, seconds (4.5: 500 in less than 40 minutes)
   --jobs N      photographs sent at least; they are sent for as long as kills are to come
+  --samples F   writes every failover to the file F, as JSON
   --keep        leaves the data folder
   --doors KIND  embedded (default), or aws: in the environment that \`npm run emulators -- start\` prints, where
                 --kills is 0 unless told, and whose engines are reached over an unreliable way
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     port: { type: "string", default: "8899" },
     doors: { type: "string", default: "embedded" },
     faults: { type: "string", default: "0" },
+    samples: { type: "string" },
     keep: { type: "boolean", default: false },
     help: { type: "boolean", short: "h" },
   },
@@ -57,7 +60,12 @@ async function main(): Promise<void> {
   };
   const figures = isAws
     ? await runEngineFaults({ ...common, rate: Number(values.faults) })
-    : await runProcessFaults({ ...common, paceS: Number(values.pace), keep: values.keep });
+    : await runProcessFaults({
+        ...common,
+        paceS: Number(values.pace),
+        keep: values.keep,
+        ...(values.samples === undefined ? {} : { samples: values.samples }),
+      });
   say(JSON.stringify(figures));
 }
 

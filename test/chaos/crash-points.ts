@@ -90,14 +90,21 @@ export function passPoint(data: string, crash: Crash, victim = process.pid): boo
   return true;
 }
 
-/** Under which id the process of this number acts. Written by the agent whenever it registers. */
-export function noteAgent(data: string, pid: number, agent: string): void {
-  writeFileSync(join(foldersOf(data).agents, String(pid)), agent);
+/** Who a process is to the control plane. */
+export interface ChaosAgent {
+  readonly id: string;
+  /** Whether its machine tells the control plane of its death at once. */
+  readonly announced: boolean;
 }
 
-export function agentOf(data: string, pid: number): string | undefined {
+/** Written by the agent whenever it registers. */
+export function noteAgent(data: string, pid: number, agent: ChaosAgent): void {
+  writeFileSync(join(foldersOf(data).agents, String(pid)), JSON.stringify(agent));
+}
+
+export function agentOf(data: string, pid: number): ChaosAgent | undefined {
   try {
-    return readFileSync(join(foldersOf(data).agents, String(pid)), "utf8");
+    return JSON.parse(readFileSync(join(foldersOf(data).agents, String(pid)), "utf8")) as ChaosAgent;
   } catch {
     return undefined;
   }

@@ -2,20 +2,32 @@
  * How long it takes until work goes on elsewhere. One definition for all faults: from the instant of the fault (SIGKILL
  * or SIGSTOP of an agent, of its worker, of the control plane above it) to `startedAt` of the stage's next lease, as the
  * store has it. A stage whose agent finished it after all, because the call was on its way or the agent woke up in time,
- * has no failover and is counted apart.
+ * has no failover and is counted apart. So are failovers that met a control plane standing still: nobody could have taken
+ * the stage over meanwhile. A killed worker is no dead agent: its agent lives, tells of it, and is counted by its cause only.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldLease } from "./crash-points.ts";
 import type { StoredLeases } from "./stored-leases.ts";
 
-export type FailoverCause = "agent_killed" | "agent_stopped" | "worker_killed" | "control_killed";
+export type FailoverCause =
+  /** Its machine told of it at once. */
+  | "agent_killed"
+  /** Nobody told of it. */
+  | "agent_vanished"
+  | "agent_stopped"
+  | "worker_killed"
+  | "control_killed";
 
 export interface Failovers {
   /** Watches a stage that lost its owner. */
   watch(lease: HeldLease, at: number, cause: FailoverCause): void;
+  /** The control plane stood still. Both of `Date.now()`. */
+  outage(from: number, to: number): void;
   /** Resolves when nothing is watched any more, or after `ms`. */
   settle(ms: number): Promise<void>;
   figures(): Readonly<Record<string, unknown>>;
+  /** Every single one, for a plot. */
+  samples(): readonly unknown[];
 }
 
 const LOOK_MS = 200;
@@ -25,9 +37,16 @@ interface Watched extends HeldLease {
   readonly cause: FailoverCause;
 }
 
+interface Failover {
+  readonly cause: FailoverCause;
+  readonly at: number;
+  readonly seconds: number;
+}
+
 export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failovers {
   const watched = new Set<Watched>();
-  const seconds = new Map<FailoverCause, number[]>();
+  const done: Failover[] = [];
+  const outages: { readonly from: number; readonly to: number }[] = [];
   let finished = 0;
 
   async function look(each: Watched): Promise<void> {
@@ -35,13 +54,16 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
     if (stage === undefined) return;
     if (stage.epoch > each.epoch && stage.startedAt !== undefined) {
       watched.delete(each);
-      const took = Math.max(0, stage.startedAt - each.at) / 1_000;
-      seconds.set(each.cause, [...(seconds.get(each.cause) ?? []), took]);
+      const { cause, at } = each;
+      done.push({ cause, at, seconds: Math.max(0, stage.startedAt - at) / 1_000 });
     } else if (stage.epoch === each.epoch && stage.status !== "leased" && stage.status !== "ready") {
       watched.delete(each);
       finished += 1;
     }
   }
+
+  const metOutage = ({ at, seconds }: Failover): boolean =>
+    outages.some(({ from, to }) => from < at + seconds * 1_000 && at < to);
 
   void (async () => {
     while (!signal.aborted) {
@@ -59,27 +81,33 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
       );
       if (!known) watched.add({ job, stage, epoch, at, cause });
     },
+    outage: (from, to) => void outages.push({ from, to }),
     async settle(ms) {
       const until = performance.now() + ms;
       while (watched.size > 0 && performance.now() < until) await sleep(LOOK_MS);
     },
     figures() {
-      const all = [...seconds.values()].flat();
-      const byCause = [...seconds].map(([cause, took]) => [cause, distribution(took)] as const);
+      const byCause = Map.groupBy(
+        done.filter((each) => !metOutage(each)),
+        ({ cause }) => cause,
+      );
+      const ofAgents = [...byCause].flatMap(([cause, all]) => (cause === "worker_killed" ? [] : all));
+      const { n, ...quantiles } = distribution(ofAgents);
       return {
-        failovers: all.length,
-        failover_p50_s: quantile(all, 0.5),
-        failover_p99_s: quantile(all, 0.99),
-        failover_max_s: quantile(all, 1),
+        failovers: n,
+        ...Object.fromEntries(Object.entries(quantiles).map(([name, value]) => [`failover_${name}`, value])),
         finished_anyway: finished,
         never_taken_over: watched.size,
-        by_cause: Object.fromEntries(byCause),
+        by_cause: Object.fromEntries([...byCause].map(([cause, all]) => [cause, distribution(all)])),
+        while_control_stood_still: distribution(done.filter(metOutage)),
       };
     },
+    samples: () => done.map((each) => ({ ...each, outage: metOutage(each) })),
   };
 }
 
-function distribution(took: readonly number[]) {
+function distribution(all: readonly Failover[]) {
+  const took = all.map(({ seconds }) => seconds);
   return {
     n: took.length,
     p50_s: quantile(took, 0.5),

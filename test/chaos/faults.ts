@@ -34,6 +34,7 @@ const STOPS: readonly (readonly [Role, number])[] = [
 /** Past the lease of 20 s and its guard of 3 s. */
 const STOP_MS_MIN = 25_000;
 const STOP_MS_MAX = 40_000;
+const STOP_LOOK_MS = 500;
 const POINT_MS_MAX = 10_000;
 const POINT_LOOK_MS = 25;
 /** Three workers killed over one stage are poison by the rules, and ten lost agents an end too: no stage is brought there. */
@@ -50,7 +51,7 @@ export async function killSomebody(parts: FaultParts): Promise<string | undefine
   if (held.some(({ stage }) => isWorn(stage, role))) return undefined;
   const at = Date.now();
   if (!signal(victim.pid, "SIGKILL")) return undefined;
-  watch(parts, held, at, causeOf(role));
+  watch(parts, held, at, causeOf(parts.data, role, victim.pid));
   return `kill -9 of ${role} ${victim.pid}${held.length > 0 ? `, which held ${held.length}` : ""}`;
 }
 
@@ -64,10 +65,13 @@ export async function stopSomebody(parts: FaultParts): Promise<string | undefine
   const at = Date.now();
   if (!signal(victim.pid, "SIGSTOP")) return undefined;
   if (role === "agent") watch(parts, held, at, "agent_stopped");
-  const ms = STOP_MS_MIN + parts.random() * (STOP_MS_MAX - STOP_MS_MIN);
-  await sleep(ms);
+  const until = at + STOP_MS_MIN + parts.random() * (STOP_MS_MAX - STOP_MS_MIN);
+  // Somebody may kill it meanwhile.
+  while (Date.now() < until && parts.stack.tree().some(({ pid }) => pid === victim.pid))
+    await sleep(STOP_LOOK_MS);
   signal(victim.pid, "SIGCONT");
-  return `${role} ${victim.pid} stood still for ${Math.round(ms / 1_000)} s${held.length > 0 ? `, and held ${held.length}` : ""}`;
+  if (role === "control") parts.failovers.outage(at, Date.now());
+  return `${role} ${victim.pid} stood still for ${Math.round((Date.now() - at) / 1_000)} s${held.length > 0 ? `, and held ${held.length}` : ""}`;
 }
 
 async function crashAt(parts: FaultParts, point: CrashPoint): Promise<string | undefined> {
@@ -78,7 +82,7 @@ async function crashAt(parts: FaultParts, point: CrashPoint): Promise<string | u
   for (;;) {
     const crash = takeCrash(data, point);
     if (crash !== undefined) {
-      if (crash.held !== undefined) failovers.watch(crash.held, crash.at, "agent_killed");
+      if (crash.held !== undefined) failovers.watch(crash.held, crash.at, causeOf(data, "agent", crash.pid));
       // What was leased while the point waited is seen in the store, unless it was taken over already.
       const now = point.startsWith("control-")
         ? await heldBy(parts, "control", undefined).catch(() => [])
@@ -106,7 +110,7 @@ async function heldBy(
 ): Promise<Held[]> {
   if (role === "spare" || role === "decoder") return [];
   const pid = role === "worker" ? victim?.parent : victim?.pid;
-  const agent = role === "control" || pid === undefined ? undefined : agentOf(data, pid);
+  const agent = role === "control" || pid === undefined ? undefined : agentOf(data, pid)?.id;
   if (role !== "control" && agent === undefined) return [];
   const jobs = await leases.openJobs();
   return jobs.flatMap((job) =>
@@ -126,9 +130,10 @@ function isWorn({ tries }: Stage, role: Role): boolean {
   return (tries?.lost ?? 0) >= LOST_MAX;
 }
 
-function causeOf(role: Role): FailoverCause {
+function causeOf(data: string, role: Role, pid: number): FailoverCause {
   if (role === "worker") return "worker_killed";
-  return role === "control" ? "control_killed" : "agent_killed";
+  if (role === "control") return "control_killed";
+  return agentOf(data, pid)?.announced === true ? "agent_killed" : "agent_vanished";
 }
 
 function inRole(tree: readonly Process[], role: Role): Process[] {

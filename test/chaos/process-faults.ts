@@ -26,6 +26,8 @@ export interface ProcessFaultsAsk {
   readonly port: number;
   /** Mean pause between two kills, seconds. */
   readonly paceS: number;
+  /** Where every single failover is written to, as JSON. */
+  readonly samples?: string;
   /** Keeps the data folder. */
   readonly keep: boolean;
   readonly deadlineMs: number;
@@ -95,6 +97,7 @@ export async function runProcessFaults(ask: ProcessFaultsAsk): Promise<Record<st
       })();
       await Promise.all([...killing, stopping, flow.ended]);
       await failovers.settle(SETTLE_MS);
+      if (ask.samples !== undefined) await writeFile(ask.samples, JSON.stringify(failovers.samples()));
       // Once more, now that everything is quiet: what was accepted stays as it was.
       const lost = flow.lost() + (await flow.changed());
       return {
@@ -109,7 +112,13 @@ export async function runProcessFaults(ask: ProcessFaultsAsk): Promise<Record<st
     })();
     const audited = await auditOf(data, say);
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-    return { ...figures, audited_jobs: audited.jobs, audit_findings: audited.findings, seconds };
+    return {
+      ...figures,
+      audited_jobs: audited.jobs,
+      audit_findings: audited.findings,
+      not_compared: audited.not_compared,
+      seconds,
+    };
   } finally {
     over.abort();
     if (ask.keep) say(`kept: ${data}`);
@@ -140,7 +149,7 @@ async function started(database: string): Promise<void> {
 async function auditOf(
   data: string,
   say: (line: string) => void,
-): Promise<{ jobs: number; findings: number }> {
+): Promise<{ jobs: number; findings: number; not_compared: number }> {
   const lines = await new Promise<string[]>((resolve) => {
     const args = [AUDIT, "--data", data, "--bytes"];
     execFile(process.execPath, args, { maxBuffer: 64 * 2 ** 20 }, (_error, stdout) =>
@@ -148,5 +157,5 @@ async function auditOf(
     );
   });
   for (const line of lines.slice(0, -1)) say(`audit: ${line}`);
-  return JSON.parse(lines.at(-1) ?? "{}") as { jobs: number; findings: number };
+  return JSON.parse(lines.at(-1) ?? "{}") as { jobs: number; findings: number; not_compared: number };
 }

@@ -44,6 +44,8 @@ function succeed(): Job {
   return step(job, completion(job, "finish"), START + 3);
 }
 
+const statusOf = (job: Job) => Object.fromEntries(job.stages.map(({ kind, status }) => [kind, status]));
+
 test("a photograph travels from its upload to its result, each stage claimed in the answer to the one before", () => {
   let job = fresh(false);
   expect(job.status).toBe("awaiting_upload");
@@ -80,6 +82,25 @@ test("the plan is written once, with the end of the analysis, and names every st
   const body = rows[0]?.body as { plan: { steps: { kind: string; reason: string }[] } };
   expect(body.plan.steps.map((each) => each.kind)).toEqual([...STAGE_KINDS]);
   expect(body.plan.steps.every((each) => each.reason.length > 3)).toBe(true);
+});
+
+test("a stage behind a skipped one waits for what that one waited for", () => {
+  const job = ready();
+  job.options = { ...job.options, operations: { ...job.options.operations, denoise: true, upscale: 1 } };
+  const models = ["ffdnet-color"];
+  const event = {
+    ...completion(step(job, claim("agt_a", "clm_1"), START), "analyze", { agent: "agt_a" }),
+    can: { stages: [...STAGE_KINDS], models },
+  } as JobEvent;
+  const planned = step(step(job, claim("agt_a", "clm_1"), START), event, START + 1);
+  expect(statusOf(planned)).toMatchObject({ denoise: "ready", upscale: "skipped", finish: "blocked" });
+  const leased = step(
+    planned,
+    { ...claim("agt_a", "clm_2"), can: { stages: [...STAGE_KINDS], models } } as JobEvent,
+    START + 2,
+  );
+  const cleaned = step(leased, completion(leased, "denoise"), START + 3);
+  expect(statusOf(cleaned)).toMatchObject({ denoise: "done", finish: "ready" });
 });
 
 test("a stage is accepted under the epoch then current and never twice", () => {

@@ -26,19 +26,21 @@ test("a job looks for its upload itself, later and later, and never after its sl
   expect(owed(found, START + UPLOAD_LOOK_MS)).toEqual([{ do: "intake", job: "job_1" }]);
 });
 
-test("an image that kills its reader ends after its tries; a reader that was killed costs none", () => {
+test("an image that kills its reader ends after its tries; a reader that was killed, or fell silent, costs none", () => {
   let job = fresh();
   let now = START;
   for (let n = 1; n <= 5; n++) {
     now += 1_000_000;
     job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "intake-lost", epoch: job.intake.epoch, code: "infra" }, now);
+    const lost = { type: "intake-lost", epoch: job.intake.epoch, code: "infra" } as const;
+    job = step(job, n % 2 === 0 ? lost : { type: "due" }, job.intake.until ?? 0);
   }
   expect(job.intake).toMatchObject({ status: "ready", tries: 0, lost: 5, epoch: 5 });
   for (let n = 1; n <= INTAKE_TRIES_MAX; n++) {
     now += 1_000_000;
     job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "due" }, job.intake.until ?? 0);
+    const dead = { code: "input_unreadable", message: "The file cannot be read.", final: false } as const;
+    job = step(job, { type: "intake-failed", epoch: job.intake.epoch, ...dead }, now);
   }
   expect(job).toMatchObject({ status: "failed", error: { code: "input_unreadable" } });
 });

@@ -1,0 +1,106 @@
+/** One instance of the control plane: the production functions, behind the ports of one process that may die any time. */
+import { createIntakeLine } from "#local/intake-line.ts";
+import type { AgentDoors } from "#functions/agents/agents.ts";
+import type { ApiDoors } from "#functions/api/api.ts";
+import type { JobEvent } from "#shared/domain/event.ts";
+import { apply, type ApplyDoors } from "#functions/apply.ts";
+import type { Quarantine } from "#functions/intake/decode.ts";
+import { runIntake } from "#functions/intake/intake.ts";
+import { perform } from "#functions/perform.ts";
+import { FLEET } from "#shared/domain/budget.ts";
+import { Fault } from "#shared/domain/fault.ts";
+import type { Log } from "#shared/log.ts";
+import type { Queue } from "#shared/ports.ts";
+import { blobsPort, queuePort, storePort } from "./engine-ports.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import type { World } from "./world.ts";
+
+export const FLEET_SECRET = "a secret of the whole fleet";
+const BEAT_MS = 5_000;
+const INTAKES_AT_ONCE = 4;
+
+export interface ControlInstance extends AgentDoors, ApiDoors {
+  readonly process: SimulatedProcess;
+  readonly queue: Queue;
+  readonly log: Log;
+}
+
+export function startControl(world: World, process: SimulatedProcess): ControlInstance {
+  const { engines, network, loop } = world;
+  const { clock } = process;
+  const { entropy } = world.draws("entropy");
+  const log = world.logOf(process);
+  const store = storePort(process, engines.store, network);
+  const queue = queuePort(process, engines.queue, { network, loop });
+  const blobs = blobsPort(process, engines.blobs, network);
+  const doors: ApplyDoors = {
+    store,
+    clock,
+    entropy,
+    policy: FLEET,
+    perform: (command) => perform({ queue, blobs, log, startIntake: intakes.start, tell }, command),
+  };
+  const tell = (jobId: string, event: JobEvent) => apply(doors, jobId, event);
+  const intakeDoors = {
+    ...doors,
+    blobs,
+    log,
+    quarantine: simulatedQuarantine(world, process),
+    openFolder: async (name: string) => ({ path: name, [Symbol.asyncDispose]: async () => undefined }),
+  };
+  const intakes = createIntakeLine({
+    atOnce: INTAKES_AT_ONCE,
+    run: (jobId, signal) => runIntake(intakeDoors, jobId, signal),
+  });
+  return {
+    ...doors,
+    process,
+    queue,
+    blobs,
+    log,
+    fleetSecret: FLEET_SECRET,
+    beatMs: BEAT_MS,
+    version: "simulated",
+    authenticate: async () => undefined,
+  };
+}
+
+/** Takes its time, refuses what is no photograph, and is killed with its whole process by a few. */
+function simulatedQuarantine(world: World, process: SimulatedProcess): Quarantine {
+  const draws = world.draws("decoder");
+  return {
+    async decode({ outDir }) {
+      const jobId = /^(job_[0-9a-z]+)-/.exec(outDir)?.[1] ?? "";
+      const fate = world.fates.of(jobId);
+      await process.clock.sleep(draws.between(200, 2_000));
+      if (fate.killsDecoder) {
+        fate.intakeDeaths += 1;
+        world.kill(process);
+        await process.clock.sleep(1);
+      }
+      if (fate.isBadImage)
+        throw new Fault("input", "image_broken", "The file is damaged and nothing in it can be shown.");
+      if (draws.chance(world.rates().decoderBusy))
+        throw new Fault("busy", "decoder_unavailable", "The photograph could not be read just now.");
+      const path = `${outDir}/${Buffer.from(draws.entropy(6)).toString("hex")}`;
+      const { width, height } = fate;
+      const image = { path, bytes: path.length, sha256: "" };
+      return {
+        measures: {
+          width,
+          height,
+          format: "jpeg",
+          bits: 8,
+          hasAlpha: false,
+          isGray: false,
+          jpegQuality: 90,
+          bytes: 1_000,
+          sha256: "0".repeat(64),
+          warnings: [],
+        },
+        image,
+      };
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}

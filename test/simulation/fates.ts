@@ -1,0 +1,96 @@
+/** What each job is doomed to, drawn before it is sent; and what was done to it, which the checker holds its end against. */
+import type { StageKind } from "#shared/domain/stage.ts";
+import type { Draws } from "./draws.ts";
+import type { Rates } from "./profile.ts";
+
+export interface Fate {
+  readonly org: string;
+  readonly at: number;
+  readonly width: number;
+  readonly height: number;
+  /** Kills every worker that runs this stage. */
+  readonly poisonStage: StageKind | undefined;
+  readonly isBadImage: boolean;
+  readonly killsDecoder: boolean;
+  /** Asked so long after it was created. */
+  readonly cancelAfterMs: number | undefined;
+  readonly neverUploads: boolean;
+  readonly losesUploadEvent: boolean;
+  readonly uploadEventLateMs: number;
+  readonly repeatsCreate: boolean;
+  /** Done so far. */
+  intakeDeaths: number;
+  /** Injected failures by stage and class. */
+  readonly injected: Map<string, number>;
+}
+
+export type Injected = "death" | "oom" | "transient" | "model" | "refused";
+
+export interface Fates {
+  draw(): Fate;
+  assign(jobId: string, fate: Fate): void;
+  /** @throws for a job that nobody sent. */
+  of(jobId: string): Fate;
+  find(jobId: string): Fate | undefined;
+}
+
+export function createFates(
+  draws: Draws,
+  of: {
+    readonly rates: Rates;
+    readonly arrivalMs: number;
+    readonly orgs: number;
+    readonly shortestMs: number;
+  },
+): Fates {
+  const { rates } = of;
+  const byJob = new Map<string, Fate>();
+  let at = 0;
+  return {
+    draw() {
+      at += draws.exponential(of.arrivalMs);
+      // Every draw is made whatever the rates say: a fault switched off leaves the rest of the job as it was.
+      const unit = (): number => draws.unit();
+      const flooded = unit() < rates.flood;
+      const org = flooded ? 0 : Math.floor(unit() * of.orgs);
+      const poisonStage = draws.pick(["analyze", "upscale", "finish"] as const);
+      const cancelAfterMs = draws.decades(50, of.shortestMs * 40);
+      const late = draws.exponential(30_000);
+      return {
+        org: `org_${org}`,
+        at,
+        width: Math.floor(200 + unit() * 2_000),
+        height: Math.floor(200 + unit() * 2_000),
+        poisonStage: unit() < rates.poison ? poisonStage : undefined,
+        isBadImage: unit() < rates.badImages,
+        killsDecoder: unit() < rates.decoderKillers,
+        cancelAfterMs: unit() < rates.cancels ? cancelAfterMs : undefined,
+        neverUploads: unit() < rates.uploadsMissing,
+        losesUploadEvent: unit() < rates.uploadEventsLost,
+        uploadEventLateMs: unit() < rates.uploadEventsLate ? late : 100,
+        repeatsCreate: unit() < rates.createsRepeated,
+        intakeDeaths: 0,
+        injected: new Map(),
+      };
+    },
+    assign: (jobId, fate) => void byJob.set(jobId, fate),
+    find: (jobId) => byJob.get(jobId),
+    of(jobId) {
+      const fate = byJob.get(jobId);
+      if (fate === undefined) throw new Error(`nobody sent ${jobId}`);
+      return fate;
+    },
+  };
+}
+
+/** Counts one injected failure; answers how many of its class that stage has now. */
+export function inject(fate: Fate, stage: StageKind, what: Injected): number {
+  const name = `${stage} ${what}`;
+  const count = (fate.injected.get(name) ?? 0) + 1;
+  fate.injected.set(name, count);
+  return count;
+}
+
+export function injectedOf(fate: Fate, stage: string, what: Injected): number {
+  return fate.injected.get(`${stage} ${what}`) ?? 0;
+}

@@ -1,0 +1,128 @@
+/**
+ * What may go wrong in a run, as numbers: each seed draws its own (swarm testing: Groce et al., "Swarm Testing", ISSTA
+ * 2012). A rate of 0 switches a fault off, so a failing seed is shrunk by setting rates to 0 one by one.
+ */
+import type { Draws } from "./draws.ts";
+
+export const PROFILES = ["calm", "swarm", "storm"] as const;
+export type Profile = (typeof PROFILES)[number];
+
+/** Each fault with its range when it is on; drawn evenly over the decades. Shares are of calls, jobs or runs of a stage. */
+const FAULTS = {
+  /** Of calls: refused or lost on the way, done but the answer lost, late by up to 20 s, sent twice. */
+  callsLostBefore: [0.000_5, 0.03],
+  callsLostAfter: [0.000_5, 0.03],
+  callsDelayed: [0.000_2, 0.005],
+  callsDoubled: [0.001, 0.05],
+  /** Of calls: the caller dies before or after. */
+  callsCrashBefore: [0.000_01, 0.000_2],
+  callsCrashAfter: [0.000_01, 0.000_2],
+  /** Of runs of a stage. */
+  workerCrashes: [0.002, 0.05],
+  workerHangs: [0.001, 0.01],
+  workerOutOfMemory: [0.002, 0.05],
+  workerTransient: [0.005, 0.1],
+  workerBadModel: [0.002, 0.02],
+  /** Of jobs. */
+  poison: [0.01, 0.1],
+  badImages: [0.01, 0.1],
+  decoderKillers: [0.001, 0.01],
+  decoderBusy: [0.01, 0.2],
+  cancels: [0.01, 0.3],
+  uploadsMissing: [0.005, 0.03],
+  uploadEventsLost: [0.01, 0.3],
+  uploadEventsLate: [0.01, 0.3],
+  createsRepeated: [0.01, 0.5],
+  flood: [0.2, 0.8],
+  /** An hour, over the whole fleet. */
+  agentKills: [10, 240],
+  agentPauses: [10, 240],
+  agentCuts: [10, 240],
+  spotNotices: [10, 240],
+  controlKills: [4, 60],
+  sweeperKills: [10, 240],
+  throttles: [10, 60],
+  storeOutages: [5, 40],
+  queueOutages: [5, 40],
+  blobOutages: [5, 40],
+  /** Milliseconds. */
+  agentSkewMs: [100, 8_000],
+  controlSkewMs: [50, 2_000],
+  indexLagMs: [50, 5_000],
+  /** Of messages. */
+  messagesLost: [0.005, 0.3],
+  messagesDoubled: [0.005, 0.2],
+  staleReceiptsHeeded: [0.1, 1],
+  /** Receives after which a message is given up. */
+  deadLetterAfter: [1, 8],
+  /** 1: on. */
+  foreignAgents: [1, 1],
+  unequalAgents: [1, 1],
+} as const satisfies Record<string, readonly [number, number]>;
+
+export type FaultName = keyof typeof FAULTS | "sweeperOff" | "redeliveryOff" | "longStoreOutageMs";
+export const FAULT_NAMES: readonly FaultName[] = [
+  ...(Object.keys(FAULTS) as (keyof typeof FAULTS)[]),
+  "sweeperOff",
+  "redeliveryOff",
+  "longStoreOutageMs",
+];
+export type Rates = Readonly<Record<FaultName, number>>;
+
+export interface Shape {
+  readonly agents: number;
+  readonly slotsMax: number;
+  readonly orgs: number;
+  readonly jobs: number;
+  /** Between two jobs, on average. */
+  readonly arrivalMs: number;
+  /** The range of a stage's length. */
+  readonly stageMs: readonly [number, number];
+  /** Faults happen for so long; at least until the last job was sent. */
+  readonly faultsMs: number;
+  /** Goes on after the last job has ended, until retention has deleted everything. */
+  readonly settles: boolean;
+}
+
+export const NO_FAULTS: Rates = Object.fromEntries(FAULT_NAMES.map((name) => [name, 0])) as Rates;
+
+export function drawRates(draws: Draws, profile: Profile): Rates {
+  const rates: Record<string, number> = { ...NO_FAULTS };
+  if (profile === "calm") return NO_FAULTS;
+  for (const [name, [low, high]] of Object.entries(FAULTS)) {
+    const isOn = profile === "storm" ? draws.chance(0.9) : draws.chance(0.4);
+    const value = draws.decades(low, high);
+    if (isOn) rates[name] = profile === "storm" ? Math.sqrt(value * high) : value;
+  }
+  // Either detector may be down, never both.
+  const without = draws.unit();
+  if (without < 0.1) {
+    rates["sweeperOff"] = 1;
+    // The queue gives up at once: of all detectors only the consumer of dead letters is left.
+    if (without < 0.05) rates["deadLetterAfter"] = 1;
+  } else if (without < 0.2) rates["redeliveryOff"] = 1;
+  const long = draws.unit();
+  const longMs = draws.decades(30 * 60_000, 180 * 60_000);
+  if (long < 0.01) rates["longStoreOutageMs"] = longMs;
+  return rates as Rates;
+}
+
+export function drawShape(draws: Draws, jobs: number): Shape {
+  const agents = Math.floor(draws.between(3, 9));
+  const slotsMax = Math.floor(draws.between(1, 4));
+  const shortMs = draws.decades(300, 5_000);
+  const stageMs = [shortMs, shortMs * draws.between(1.5, 6)] as const;
+  // Between an idle fleet and one that is asked for half as much again as it can do.
+  const workMs = ((stageMs[0] + stageMs[1]) / 2) * 3.5;
+  const load = draws.between(0.5, 1.5);
+  return {
+    agents,
+    slotsMax,
+    orgs: Math.floor(draws.between(1, 6)),
+    jobs,
+    arrivalMs: workMs / (agents * ((1 + slotsMax) / 2)) / load,
+    stageMs,
+    faultsMs: draws.between(60_000, 300_000),
+    settles: draws.chance(0.2),
+  };
+}

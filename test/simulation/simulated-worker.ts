@@ -1,0 +1,178 @@
+/** A worker that computes nothing: it takes its time, writes its outputs, and fails as the seed says. */
+import { Fault } from "#shared/domain/fault.ts";
+import type { Lease } from "#shared/domain/message.ts";
+import type { Failure } from "#shared/domain/stage.ts";
+import type { Blobs } from "#shared/ports.ts";
+import type { RunOutcome, Worker, WorkerAbility } from "#agent/worker/protocol.ts";
+import { inject, injectedOf, type Fate } from "./fates.ts";
+import { sampleAnalysis } from "../domain/sample-analysis.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import type { World } from "./world.ts";
+
+export interface SimulatedWorker extends Worker {
+  readonly isBusy: boolean;
+  /** How many it has begun. */
+  readonly runs: number;
+}
+
+/** What is going wrong with a run besides what its job is doomed to. */
+type Ill = "none" | "crash" | "hang" | "oom" | "transient" | "model";
+
+const PROGRESS_MS = 20_000;
+const BLOB_TRIES_MAX = 5;
+const TILES = 10;
+/** An innocent job is spared so many failures of a class that its budget never ends by chance alone. */
+const SPARED = { death: 2, oom: 2, model: 2, transient: 4 } as const;
+
+export function createSimulatedWorker(
+  world: World,
+  process: SimulatedProcess,
+  parts: { readonly blobs: Blobs; readonly ability: WorkerAbility },
+): SimulatedWorker {
+  const draws = world.draws("worker");
+  const { clock } = process;
+  const { blobs, ability } = parts;
+  let readyAt = clock.now() + draws.between(500, 3_000);
+  let runs = 0;
+  let end: ((outcome: RunOutcome) => void) | undefined;
+  const [shortMs, longMs] = world.shape.stageMs;
+
+  function illness(fate: Fate, { stage }: Lease): Ill {
+    const rates = world.rates();
+    const roll = draws.unit();
+    const isSpared = (what: "death" | "oom" | "transient" | "model"): boolean =>
+      injectedOf(fate, stage, what) >= SPARED[what];
+    let sum = rates.workerCrashes;
+    if (roll < sum) return isSpared("death") ? "none" : "crash";
+    sum += rates.workerHangs;
+    if (roll < sum) return isSpared("death") ? "none" : "hang";
+    sum += rates.workerOutOfMemory;
+    if (roll < sum) return isSpared("oom") ? "none" : "oom";
+    sum += rates.workerTransient;
+    if (roll < sum) return isSpared("transient") ? "none" : "transient";
+    sum += rates.workerBadModel;
+    if (roll < sum) return isSpared("model") ? "none" : "model";
+    return "none";
+  }
+
+  function die(how: string): RunOutcome {
+    readyAt = clock.now() + draws.between(1_000, 4_000);
+    return { type: "died", how };
+  }
+
+  async function work(
+    lease: Lease,
+    onProgress: Parameters<Worker["run"]>[1],
+    stop: AbortSignal,
+  ): Promise<RunOutcome> {
+    const fate = world.fates.of(lease.job);
+    const ill = illness(fate, lease);
+    const workMs = draws.between(shortMs, longMs);
+    const isPoison = fate.poisonStage === lease.stage;
+    const until = clock.now() + (isPoison || ill !== "none" ? workMs * draws.unit() : workMs);
+    await insist(() => blobs.download(lease.image.key, "image"));
+    for (let rest = until - clock.now(); rest > 0; rest = until - clock.now()) {
+      await clock.sleep(Math.min(PROGRESS_MS, rest), stop);
+      const fraction = Math.max(0, Math.min(1, 1 - (until - clock.now()) / workMs));
+      onProgress({ fraction, tilesDone: Math.floor(fraction * TILES), tilesTotal: TILES, doing: "running" });
+    }
+    if (isPoison || ill === "crash") {
+      inject(fate, lease.stage, "death");
+      return die(isPoison ? "signal SIGSEGV" : "exit code 1");
+    }
+    if (ill === "hang") {
+      inject(fate, lease.stage, "death");
+      // Until its supervisor kills it.
+      return await new Promise(() => undefined);
+    }
+    if (ill === "oom") return failed(fate, lease, { what: "oom", failure: "gpu_oom" });
+    if (ill === "transient") return failed(fate, lease, { what: "transient", failure: "transient_io" });
+    if (ill === "model") return failed(fate, lease, { what: "model", failure: "model_invalid" });
+    const nonce = Buffer.from(draws.entropy(8)).toString("hex");
+    const key = `${lease.outputPrefix}${nonce}.image.tif`;
+    const bytes = Buffer.from(`${key} by ${process.name}`);
+    const image =
+      lease.stage === "analyze" ? undefined : await insist(() => blobs.write(key, bytes, "image/tiff"));
+    return {
+      type: "done",
+      result: {
+        outputs: image === undefined ? {} : { image: { ...image, width: 8, height: 8 } },
+        timings: { seconds: workMs / 1000, modelSeconds: 0, loadSeconds: 0 },
+        warnings: [],
+        ...(lease.stage === "analyze" ? { analysis: sampleAnalysis({ noise: draws.unit() * 0.05 }) } : {}),
+        ...(lease.model === undefined ? {} : { model: lease.model }),
+      },
+    };
+  }
+
+  async function insist<T>(call: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof Fault && error.retryable) || tries >= BLOB_TRIES_MAX) throw error;
+        await clock.sleep(200 * 2 ** tries);
+      }
+    }
+  }
+
+  return {
+    get runs() {
+      return runs;
+    },
+    get isBusy() {
+      return end !== undefined;
+    },
+    async ready(signal) {
+      for (let rest = readyAt - clock.now(); rest > 0; rest = readyAt - clock.now())
+        await clock.sleep(rest, signal);
+      return ability;
+    },
+    run(lease, onProgress, signal) {
+      runs += 1;
+      return new Promise((resolve) => {
+        const over = new AbortController();
+        const abort = (): void => {
+          // Obeyed between tiles.
+          process.clock.sleep(draws.between(20, 800), over.signal).then(
+            () => finish({ type: "aborted" }),
+            () => undefined,
+          );
+        };
+        const finish = (outcome: RunOutcome): void => {
+          if (end !== finish) return;
+          end = undefined;
+          signal.removeEventListener("abort", abort);
+          over.abort();
+          resolve(outcome);
+        };
+        end = finish;
+        if (signal.aborted) abort();
+        else signal.addEventListener("abort", abort, { once: true });
+        work(lease, onProgress, over.signal).then(finish, (error: unknown) => {
+          if (over.signal.aborted) return;
+          if (!(error instanceof Fault)) world.bug("a worker threw", error);
+          inject(world.fates.of(lease.job), lease.stage, "transient");
+          finish({
+            type: "failed",
+            result: { failure: "transient_io", message: "An object could not be read or written." },
+          });
+        });
+      });
+    },
+    kill() {
+      end?.(die("signal SIGKILL"));
+    },
+    hot: () => [],
+    foresee: () => undefined,
+  };
+}
+
+function failed(
+  fate: Fate,
+  { stage }: Lease,
+  as: { readonly what: "oom" | "transient" | "model"; readonly failure: Failure },
+): RunOutcome {
+  inject(fate, stage, as.what);
+  return { type: "failed", result: { failure: as.failure, message: "As the seed says." } };
+}

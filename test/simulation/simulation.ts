@@ -1,0 +1,460 @@
+/** One seed from its first job to the end of everything: the world is built, harmed, healed, and judged. */
+import { deadLetter } from "#functions/dead-letters.ts";
+import { sweep } from "#functions/sweep/sweep.ts";
+import { SWEEP_MS } from "#shared/domain/limits.ts";
+import type { CompleteAsk } from "#shared/domain/message.ts";
+import { runConsumer } from "#shared/queue-consumer.ts";
+import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
+import { createBlobEngine } from "./blob-engine.ts";
+import { startChaos } from "./chaos.ts";
+import { createChecker, type Breach } from "./checker.ts";
+import { checkEnd, type EndCounts } from "./check-end.ts";
+import type { Job } from "#shared/domain/job.ts";
+import { createWaitingCheck, hasRoomFor } from "./check-waiting.ts";
+import { createClaimTimes } from "./claim-times.ts";
+import { startControl, type ControlInstance } from "./control-instance.ts";
+import { sendJob } from "./customer.ts";
+import { createDraws, type Draws } from "./draws.ts";
+import { queuePort } from "./engine-ports.ts";
+import { createFailover } from "./failover.ts";
+import { createFates } from "./fates.ts";
+import { chancePlan, scriptedPlan, type RecordedCall } from "./fault-plans.ts";
+import { createNetwork, type CallFault } from "./network.ts";
+import {
+  drawRates,
+  drawShape,
+  NO_FAULTS,
+  type FaultName,
+  type Profile,
+  type Rates,
+  type Shape,
+} from "./profile.ts";
+import { createQueueEngine } from "./queue-engine.ts";
+import { notePaths, tellChange } from "./rare-paths.ts";
+import { createProcess, type SimulatedProcess } from "./simulated-process.ts";
+import { createSometimes, type RarePath } from "./sometimes.ts";
+import { createStoreEngine, type Change } from "./store-engine.ts";
+import { createTrace } from "./trace.ts";
+import { createLoop } from "./virtual-time.ts";
+import type { World } from "./world.ts";
+
+export interface SimulationAsk {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly jobs: number;
+  /** Faults switched off; for shrinking. */
+  readonly without?: readonly FaultName[];
+  /** Instead of what the seed draws. */
+  readonly shape?: Partial<Shape>;
+  readonly rates?: Partial<Rates>;
+  /** Faults at exactly these calls of the control plane and the agents, by number, instead of by chance. */
+  readonly script?: readonly (readonly [number, CallFault])[];
+  /** Takes the story, line by line. */
+  readonly write?: (line: string) => void;
+}
+
+export interface Outcome extends EndCounts {
+  readonly seed: number;
+  readonly jobs: number;
+  readonly breaches: readonly Breach[];
+  readonly sometimes: Readonly<Record<RarePath, number>>;
+  readonly failoverMs: readonly number[];
+  readonly failoverExcused: number;
+  /** Of stages: done more than once. Seconds of a worker. */
+  readonly wastedSeconds: number;
+  readonly workSeconds: number;
+  readonly bellsSent: number;
+  /** How long claims took, 99 of 100, milliseconds: before the long outage of the store, and in the ten minutes after. */
+  readonly claimMsSteady: number;
+  readonly claimMsAfter: number;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly hash: string;
+  /** With a script: every call that it could have harmed. */
+  readonly calls: readonly RecordedCall[];
+}
+
+const CONTROLS = 3;
+const SWEEPERS = 2;
+/** While nothing but retention is left to wait for. */
+const SWEEP_SETTLED_MS = 60_000;
+const SETTLE_MS = 75 * 60_000;
+const TICK_MS = 5_000;
+/** Every accepted job has ended by then, once faults have stopped. */
+const DEADLINE_MS = 26 * 3_600_000;
+const RECEIVES_MAX = 1_000;
+const DEAD_LETTERS_AT_ONCE = 4;
+
+export async function simulate(ask: SimulationAsk): Promise<Outcome> {
+  const loop = createLoop();
+  const startMs = loop.now();
+  const streams = new Map<string, Draws>();
+  const draws = (purpose: string): Draws => {
+    let stream = streams.get(purpose);
+    if (stream === undefined) streams.set(purpose, (stream = createDraws(ask.seed, purpose)));
+    return stream;
+  };
+  const shape: Shape = { ...drawShape(draws("shape"), ask.jobs), ...ask.shape };
+  const harm: Rates = { ...ratesOf(ask, draws("rates")), ...ask.rates };
+  let rates = harm;
+  const trace = createTrace(loop, ask.write);
+  const script = ask.script === undefined ? undefined : scriptedPlan(new Map(ask.script));
+  const plan = script ?? chancePlan(draws("calls"), () => rates);
+  const network = createNetwork({ loop, draws: draws("network"), plan, trace });
+  const sometimes = createSometimes();
+  const checker = createChecker({
+    onBreach: ({ invariant, what }) => trace.note(`BREACH of ${invariant}: ${what}`),
+    digestOf: (key) => blobs.head(key)?.sha256,
+  });
+  const mischief = draws("queue");
+  const deadLetters = createQueueEngine({ loop, mischief: honest });
+  const blobs = createBlobEngine();
+  const store = createStoreEngine({
+    now: loop.now,
+    onCommit: (changes) => committed(changes),
+    ...(harm.indexLagMs > 0
+      ? {
+          lag: {
+            draw: () => draws("lag").unit() ** 4 * rates.indexLagMs,
+            after: (ms, act) => void loop.after(ms, act),
+          },
+        }
+      : {}),
+  });
+  const queue = createQueueEngine({
+    loop,
+    mischief: {
+      loses: () => mischief.chance(rates.messagesLost),
+      doubles: () => mischief.chance(rates.messagesDoubled),
+      heedsStale: () => mischief.chance(rates.staleReceiptsHeeded),
+      redelivers: () => rates.redeliveryOff === 0,
+    },
+    deadLetters: {
+      queue: deadLetters,
+      maxReceives: harm.deadLetterAfter > 0 ? Math.ceil(harm.deadLetterAfter) : RECEIVES_MAX,
+    },
+  });
+  const fates = createFates(draws("fates"), {
+    rates: harm,
+    arrivalMs: shape.arrivalMs,
+    orgs: shape.orgs,
+    shortestMs: shape.stageMs[0],
+  });
+
+  const places: AgentPlace[] = [];
+  const controls: ControlInstance[] = [];
+  const sweepers: SimulatedProcess[] = [];
+  const accepted = new Set<string>();
+  const excuses = new Map<string, number>();
+  const intakeBy = new Map<string, SimulatedProcess>();
+  const claims = createClaimTimes(loop.now);
+  let open = 0;
+  let sweepMs = SWEEP_MS;
+  let wastedSeconds = 0;
+  let workSeconds = 0;
+  let controlFaultAt = Number.NEGATIVE_INFINITY;
+
+  const troubleAt = (): number =>
+    Math.max(...(["store", "queue", "blobs"] as const).map((target) => network.troubleAt(target)));
+  const standing = (): StandingAgent[] =>
+    places.flatMap((place) => (place.standing === undefined ? [] : [place.standing]));
+  const failover = createFailover({
+    now: loop.now,
+    jobs: () => checker.open,
+    troubleAt,
+    hasRoom: (stage) => standing().some((agent) => hasRoomFor(agent, stage, loop.now())),
+  });
+
+  const world: World = {
+    startMs,
+    loop,
+    network,
+    trace,
+    shape,
+    engines: {
+      queue,
+      deadLetters,
+      blobs,
+      store: {
+        ...store,
+        transact(writes, token) {
+          const committed = store.transact(writes, token);
+          if (!committed.ok) {
+            const isBeat = writes.some((write) => write.op === "put" && write.item.sk === "AGENT");
+            sometimes.count(isBeat ? "beat overtaken" : "commit conflicted");
+          }
+          return committed;
+        },
+      },
+    },
+    fates,
+    checker,
+    failover,
+    sometimes,
+    draws,
+    rates: () => rates,
+    logOf: (process) => ({
+      debug: () => undefined,
+      info: () => undefined,
+      warn: () => undefined,
+      error: (event, fields) => world.bug(`${process.name} logged ${event}`, fields?.["error"]),
+    }),
+    anyControl() {
+      const living = controls.filter(({ process }) => process.isAlive);
+      return living.length === 0 ? undefined : draws("network").pick(living);
+    },
+    kill,
+    bug(what, error) {
+      checker.breach(0, error === undefined ? what : `${what}: ${explain(error)}`);
+    },
+    accepted: (jobId) => void accepted.add(jobId),
+    async track(work) {
+      open += 1;
+      try {
+        await work;
+      } catch (error) {
+        world.bug("a customer met", error);
+      } finally {
+        open -= 1;
+      }
+    },
+    answered(op, value, isLost) {
+      const { verdict, next } = (value ?? {}) as { verdict?: string; next?: unknown };
+      if (op === "complete" && verdict === "stale") sometimes.count("stale complete");
+      if (!isLost) return;
+      if (op === "claim" && verdict === "granted") sometimes.count("claim granted, answer lost");
+      if (op === "complete" && verdict === "accepted") sometimes.count("complete done, answer lost");
+      if (op === "complete" && next !== undefined)
+        sometimes.count("complete claimed the next stage, answer lost");
+    },
+    worked: (done, isAccepted) => worked(done, isAccepted),
+    took: (op, ms) => {
+      if (op === "claim") claims.note(ms, network.troubleAt("store"));
+    },
+  };
+
+  function committed(changes: readonly Change[]): void {
+    checker.committed(changes);
+    for (const change of changes) {
+      trace.note(`${network.acting?.name ?? "?"}: ${tellChange(change)}`);
+      if (change.key.sk !== "JOB") continue;
+      notePaths(sometimes, change, network.acting?.kind);
+      noteIntake(change);
+      const job = change.after && checker.jobs.get(change.key.pk.slice("JOB#".length));
+      if (job !== undefined) failover.stored(job);
+    }
+  }
+
+  /** Tries of an intake that came to nothing through its process or an engine, not through the image. */
+  function noteIntake({ key, before, after }: Change): void {
+    const id = key.pk.slice("JOB#".length);
+    const was = (before?.body as { intake?: { status: string } } | undefined)?.intake?.status;
+    const is = (after?.body as { intake?: { status: string } } | undefined)?.intake?.status;
+    if (was !== "running" && is === "running" && network.acting !== undefined)
+      intakeBy.set(id, network.acting);
+    if (was !== "running" || is === "running") return;
+    const by = intakeBy.get(id);
+    if (is === "ready" && network.acting !== by) sometimes.count("intake lost with its process");
+    if (by !== undefined && by.faultAt > Number.NEGATIVE_INFINITY)
+      excuses.set(id, (excuses.get(id) ?? 0) + 1);
+  }
+
+  const counted = new Set<string>();
+  function worked(done: CompleteAsk, isAccepted: boolean): void {
+    const name = `${done.job} ${done.stage} ${done.epoch}`;
+    if (counted.has(name)) return;
+    counted.add(name);
+    workSeconds += done.timings.seconds;
+    const job = checker.jobs.get(done.job);
+    if (!isAccepted && job !== undefined && job.status !== "canceled") wastedSeconds += done.timings.seconds;
+  }
+
+  function kill(process: SimulatedProcess): void {
+    const place = places.find((each) => each.standing?.process === process);
+    if (place !== undefined) return place.kill();
+    const wasAlive = process.isAlive;
+    process.kill();
+    controlFaultAt = loop.now();
+    const i = controls.findIndex((each) => each.process === process);
+    if (i >= 0) {
+      trace.note(`${process.name} is killed`);
+      controls.splice(i, 1);
+      loop.after(draws("fleet").between(100, 3_000), addControl);
+      return;
+    }
+    const sweeper = sweepers.indexOf(process);
+    if (sweeper >= 0) {
+      trace.note(`${process.name} is killed`);
+      sweepers.splice(sweeper, 1);
+      loop.after(draws("fleet").between(1_000, 30_000), addSweeper);
+    } else if (wasAlive && process.kind === "consumer") loop.after(1_000, addConsumer);
+  }
+  network.onCrash(kill);
+
+  let made = 0;
+  const newProcess = (kind: SimulatedProcess["kind"]): SimulatedProcess =>
+    createProcess(loop, {
+      name: `${kind}-${(made += 1)}`,
+      kind,
+      skewMs: draws("fleet").between(-rates.controlSkewMs, rates.controlSkewMs),
+    });
+
+  function addControl(): void {
+    controls.push(startControl(world, newProcess("control")));
+  }
+
+  function addSweeper(): void {
+    const process = newProcess("sweeper");
+    sweepers.push(process);
+    const doors = startControl(world, process);
+    const rounds = async (): Promise<void> => {
+      for (;;) {
+        await sweep(doors);
+        await process.clock.sleep(sweepMs * draws("fleet").between(0.9, 1.1));
+      }
+    };
+    rounds().catch((error: unknown) => world.bug("the sweeper threw", error));
+  }
+
+  function addConsumer(): void {
+    const process = newProcess("consumer");
+    const doors = startControl(world, process);
+    const letters = queuePort(process, deadLetters, { network, loop });
+    const handle = async (body: string): Promise<void> => {
+      const sent = queue.counts.sent;
+      await deadLetter(doors, body);
+      if (queue.counts.sent > sent) sometimes.count("dead letter rung again");
+    };
+    runConsumer(
+      { queue: letters, clock: process.clock, entropy: draws("entropy").entropy, log: doors.log },
+      { name: "dead_letters", atOnce: DEAD_LETTERS_AT_ONCE, handle: ({ body }) => handle(body) },
+      new AbortController().signal,
+    ).catch((error: unknown) => world.bug("the consumer threw", error));
+  }
+
+  for (let i = 0; i < CONTROLS; i++) addControl();
+  if (harm.sweeperOff === 0) for (let i = 0; i < SWEEPERS; i++) addSweeper();
+  addConsumer();
+  for (let i = 0; i < shape.agents; i++) {
+    const slots = 1 + Math.floor(draws("fleet").unit() * shape.slotsMax);
+    const isRich = harm.unequalAgents > 0 && i < 2;
+    places.push(createAgentPlace(world, { name: `agent-${i}`, slots, isRich, isForeign: false }));
+  }
+  if (harm.foreignAgents > 0)
+    places.push(createAgentPlace(world, { name: "foreigner", slots: 1, isRich: false, isForeign: true }));
+  for (const place of places) place.start();
+  startChaos(world, {
+    places,
+    controls: () => controls.map(({ process }) => process),
+    sweepers: () => sweepers,
+  });
+
+  const customer = createProcess(loop, { name: "customer", kind: "customer", skewMs: 0 });
+  let lastAt = 0;
+  for (let n = 0; n < shape.jobs; n++) {
+    const fate = fates.draw();
+    lastAt = fate.at;
+    void world.track(sendJob(world, customer, { n, fate }));
+  }
+  const calmAt = Math.max(
+    shape.faultsMs,
+    lastAt + 1_000,
+    harm.longStoreOutageMs + 120_000 * Number(harm.longStoreOutageMs > 0),
+  );
+  loop.after(calmAt, heal);
+
+  function heal(): void {
+    trace.note("the faults stop");
+    rates = NO_FAULTS;
+    network.heal();
+    for (const { process } of standing()) {
+      process.cutOffUntil = 0;
+      if (process.isPaused) process.goOn();
+    }
+    while (sweepers.length < SWEEPERS) addSweeper();
+  }
+
+  const waiting = createWaitingCheck({
+    checker,
+    now: loop.now,
+    agents: standing,
+    faultAt: () =>
+      Math.max(
+        controlFaultAt,
+        ...standing().map(({ process }) => process.faultAt),
+        ...controls.map(({ process }) => process.faultAt),
+        ...sweepers.map((process) => process.faultAt),
+      ),
+    troubleAt,
+  });
+  let isDone = false;
+  let isSettling = false;
+  const isWaitedFor = ({ id, status }: Job): boolean => status !== "awaiting_upload" || comes(id);
+  /** Whether the job's bytes are sent some time. */
+  const comes = (id: string): boolean => fates.find(id)?.neverUploads === false;
+  const tick = (): void => {
+    waiting();
+    const elapsed = loop.now() - startMs;
+    const isAllOver =
+      rates === NO_FAULTS && open === 0 && elapsed > calmAt && ![...checker.open.values()].some(isWaitedFor);
+    if (elapsed > DEADLINE_MS + calmAt) isDone = true;
+    else if (isAllOver && !isSettling) {
+      isSettling = shape.settles;
+      isDone = !shape.settles;
+      if (isSettling) {
+        trace.note("all jobs have ended; retention is waited for");
+        sweepMs = SWEEP_SETTLED_MS;
+        for (const place of places) place.close();
+        loop.after(SETTLE_MS, () => (isDone = true));
+      }
+    }
+    if (!isDone) loop.after(TICK_MS, tick);
+  };
+  loop.after(TICK_MS, tick);
+  try {
+    await loop.run(() => isDone);
+  } catch (error) {
+    world.bug("the run ended", error);
+  }
+
+  const end = checkEnd({
+    checker,
+    fates,
+    accepted,
+    digestOf: (key) => blobs.head(key)?.sha256,
+    intakeExcuses: (id) => excuses.get(id) ?? 0,
+    isWaitedFor: (id) => shape.settles || comes(id),
+  });
+  trace.note(`the end after ${loop.events()} events`);
+  return {
+    ...end,
+    seed: ask.seed,
+    jobs: accepted.size,
+    breaches: checker.breaches,
+    sometimes: sometimes.counts,
+    failoverMs: failover.samples,
+    failoverExcused: failover.excused,
+    wastedSeconds,
+    workSeconds,
+    bellsSent: queue.counts.sent,
+    ...claims.figures(),
+    events: loop.events(),
+    virtualMs: loop.now() - startMs,
+    hash: trace.hash(),
+    calls: script?.calls ?? [],
+  };
+}
+
+const honest = { loses: () => false, doubles: () => false, heedsStale: () => false, redelivers: () => true };
+
+function ratesOf({ profile, without = [] }: SimulationAsk, draws: Draws): Rates {
+  const drawn = drawRates(draws, profile);
+  if (without.length === 0) return drawn;
+  return { ...drawn, ...Object.fromEntries(without.map((name) => [name, 0])) };
+}
+
+function explain(error: unknown): string {
+  return error instanceof Error
+    ? (error.stack ?? error.message).split("\n").slice(0, 4).join(" ")
+    : String(error);
+}
