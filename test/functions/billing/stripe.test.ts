@@ -7,6 +7,7 @@ import type { Window } from "#shared/domain/money/window.ts";
 import type { Item } from "#shared/ports.ts";
 import { restBreaches } from "../../simulation/money-checker.ts";
 import { createStripeModel, type StripeModel, type StripeRates } from "../../simulation/stripe-model.ts";
+import { playStripe } from "./stripe-play.ts";
 import {
   accept,
   chance,
@@ -283,4 +284,9 @@ test("a customer's event that was taken is owed no more", async () => {
   const [id] = await sold(all);
   await rest(all);
   expect(heard).toEqual([`restoration.succeeded ${id}`]);
+});
+
+test("however the provider fails, lags and forgets, what was sold is billed once", async () => {
+  for (let seed = 1; seed <= 150; seed++)
+    expect({ seed, breaches: await playStripe(seed) }).toEqual({ seed, breaches: [] });
 });
