@@ -1,0 +1,44 @@
+/** The process of one mutant: runs seed after seed until one notices, and prints a line of JSON for each. */
+import fc from "fast-check";
+import { play, step } from "../functions/billing/money-play.ts";
+import { playStripe } from "../functions/billing/stripe-play.ts";
+import { simulate } from "../simulation/simulation.ts";
+
+const {
+  by = "jobs",
+  from = "1",
+  seeds = "500",
+  jobs = "20",
+} = JSON.parse(process.argv[2] ?? "{}") as Record<string, string>;
+
+/** What the seed notices; undefined: nothing. */
+async function noticed(seed: number): Promise<string | undefined> {
+  return by === "books" ? noticedInBooks(seed) : noticedInJobs(seed);
+}
+
+async function noticedInJobs(seed: number): Promise<string | undefined> {
+  const outcome = await simulate({ seed, profile: "swarm", jobs: Number(jobs) });
+  const [breach] = outcome.breaches;
+  if (breach !== undefined) return `${breach.invariant}: ${breach.what}`;
+  return outcome.lost > 0 ? `1: ${outcome.lost} jobs were lost` : undefined;
+}
+
+const FAULTS = [0, 0.05, 0.3] as const;
+const STEPS = { minLength: 10, maxLength: 80, size: "max" } as const;
+
+async function noticedInBooks(seed: number): Promise<string | undefined> {
+  const [steps = []] = fc.sample(fc.array(step, STEPS), { seed, numRuns: 1 });
+  const seen = { accepted: 0, refused: 0, rated: 0, conflicts: 0, lostReplies: 0 };
+  await play(steps, seed, FAULTS[seed % FAULTS.length] ?? 0, seen);
+  const [breach] = await playStripe(seed);
+  return breach;
+}
+
+for (let seed = Number(from); seed < Number(from) + Number(seeds); seed++) {
+  const what = await noticed(seed).catch((error: unknown) =>
+    error instanceof Error ? error.message : String(error),
+  );
+  process.stdout.write(`${JSON.stringify({ seed, what })}\n`);
+  if (what !== undefined) break;
+}
+process.exit(0);
