@@ -24,7 +24,8 @@ export function oneJob(script: Script): SimulationAsk {
       arrivalMs: 1,
       stageMs: [400, 900],
       faultsMs: 1_000,
-      settles: false,
+      settles: "money",
+      drawsMoney: false,
     },
   };
 }

@@ -30,6 +30,9 @@ export function checkEnd(parts: {
   readonly intakeExcuses: (jobId: string) => number;
   /** Whether the run went on until this job's bytes, or its upload's end, had come. */
   readonly isWaitedFor: (jobId: string) => boolean;
+  /** How many objects lie below its prefix. Absent: it was not waited until they are gone. */
+  readonly bytesOf: ((jobId: string) => number) | undefined;
+  readonly hasTimer: (jobId: string) => boolean;
 }): EndCounts {
   const { checker, fates, accepted, digestOf } = parts;
   const counts: EndCounts = {
@@ -82,6 +85,14 @@ export function checkEnd(parts: {
     }
   }
 
+  function checkErased(job: Job): void {
+    if (job.erasure === undefined) return;
+    if (job.status === "succeeded") checker.breach(4, `${job.id} was erased and is shown`);
+    if (parts.bytesOf === undefined) return;
+    if (parts.bytesOf(job.id) > 0) checker.breach(4, `${job.id} was erased and its bytes are there`);
+    if (parts.hasTimer(job.id)) checker.breach(8, `${job.id} was erased and has a timer`);
+  }
+
   for (const job of checker.jobs.values()) {
     // Created, but the answer never came: nobody sends its bytes.
     const fate = fates.find(job.id);
@@ -90,6 +101,7 @@ export function checkEnd(parts: {
         lost(`${job.id} is still ${job.status}`);
       continue;
     }
+    checkErased(job);
     if (fate === undefined) continue;
     if (job.status === "succeeded") {
       counts.succeeded += 1;
@@ -100,7 +112,8 @@ export function checkEnd(parts: {
         checker.breach(2, `${job.id} succeeded with an unfinished stage`);
     } else if (job.status === "canceled") {
       counts.canceled += 1;
-      if (fate.cancelAfterMs === undefined) checker.breach(13, `${job.id} was canceled by nobody`);
+      if (fate.cancelAfterMs === undefined && job.erasure === undefined)
+        checker.breach(13, `${job.id} was canceled by nobody`);
     } else if (job.status === "failed") checkFailed(job);
     else {
       counts.expired += 1;

@@ -52,7 +52,11 @@ function checkStage(job: Job, stage: Stage, breach: Tell): void {
 function checkTimer(job: Job, { indexes }: Item, breach: Tell): void {
   const all: number[] = [];
   if (isOver(job)) {
-    if (job.discarded !== true && job.endedAt !== undefined) all.push(job.endedAt + DISCARD_MS);
+    const { erasure } = job;
+    if (job.discarded !== true && job.endedAt !== undefined) {
+      if (erasure === undefined) all.push(job.endedAt + DISCARD_MS);
+      else all.push(erasure.once === true ? erasure.againAt : erasure.at);
+    }
     if (job.status === "succeeded" && job.expiresAt !== undefined) all.push(job.expiresAt);
   } else {
     all.push(job.finishBy);

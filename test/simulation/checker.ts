@@ -4,6 +4,7 @@
  */
 import type { Job } from "#shared/domain/job.ts";
 import { checkAgentChange } from "./check-agent.ts";
+import { createMoneyCheck } from "./check-money.ts";
 import { checkJobChange, checkJobItem, isOver } from "./check-job.ts";
 import type { Change } from "./store-engine.ts";
 
@@ -43,12 +44,15 @@ export function createChecker(parts: {
     parts.onBreach({ invariant, what });
   }
 
+  const money = createMoneyCheck(breach);
+
   return {
     jobs,
     open,
     breaches,
     breach,
     committed(changes) {
+      money.committed(changes);
       for (const change of changes) {
         if (change.key.sk === "JOB") {
           const after = change.after?.body as Job | undefined;

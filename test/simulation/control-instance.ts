@@ -4,6 +4,10 @@ import type { AgentDoors } from "#functions/agents/agents.ts";
 import type { ApiDoors } from "#functions/api/api.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import { apply, type ApplyDoors } from "#functions/apply.ts";
+import type { BatchDoors } from "#functions/billing/batch-runner.ts";
+import type { MoneyDoors } from "#functions/billing/due.ts";
+import { rateMonth } from "#functions/billing/rater.ts";
+import { createRaterLine } from "#functions/billing/rater-line.ts";
 import type { Quarantine } from "#functions/intake/decode.ts";
 import { runIntake } from "#functions/intake/intake.ts";
 import { perform } from "#functions/perform.ts";
@@ -19,7 +23,8 @@ export const FLEET_SECRET = "a secret of the whole fleet";
 const BEAT_MS = 5_000;
 const INTAKES_AT_ONCE = 4;
 
-export interface ControlInstance extends AgentDoors, ApiDoors {
+export interface ControlInstance extends AgentDoors, ApiDoors, MoneyDoors, BatchDoors {
+  readonly readLines: BatchDoors["readLines"];
   readonly process: SimulatedProcess;
   readonly queue: Queue;
   readonly log: Log;
@@ -38,9 +43,23 @@ export function startControl(world: World, process: SimulatedProcess): ControlIn
     clock,
     entropy,
     policy: FLEET,
-    perform: (command) => perform({ queue, blobs, log, startIntake: intakes.start, tell }, command),
+    perform: (command) => perform(performDoors, command),
   };
+  const outside = world.money.doorsOf(process);
+  const rater = createRaterLine({
+    clock,
+    log,
+    rate: (org, month) => rateMonth({ store, clock, entropy, log, prices: outside.prices }, { org, month }),
+  });
   const tell = (jobId: string, event: JobEvent) => apply(doors, jobId, event);
+  const performDoors = {
+    queue,
+    blobs,
+    log,
+    startIntake: (id: string) => intakes.start(id),
+    tell,
+    rate: rater.ring,
+  };
   const intakeDoors = {
     ...doors,
     blobs,
@@ -54,6 +73,7 @@ export function startControl(world: World, process: SimulatedProcess): ControlIn
   });
   return {
     ...doors,
+    ...outside,
     process,
     queue,
     blobs,

@@ -1,5 +1,5 @@
 /** A customer's program: creates a restoration under a key, sends the bytes, may cancel; repeats what was not answered. */
-import { readRestoration } from "#functions/api/restoration-object.ts";
+import { demandJob, readRestoration } from "#functions/api/restoration-object.ts";
 import { createOnce } from "#functions/api/idempotency.ts";
 import { prepareRestoration, startRestoration } from "#functions/api/restoration-create.ts";
 import { apply } from "#functions/apply.ts";
@@ -22,9 +22,10 @@ const UPLOAD_EVENT_TRIES = 3;
 export async function sendJob(
   world: World,
   caller: SimulatedProcess,
-  ask: { n: number; fate: Fate },
+  ask: { n: number; fate: Fate; opened: Promise<void> },
 ): Promise<void> {
   const { fate, n } = ask;
+  await ask.opened;
   const { loop, engines, trace } = world;
   const draws = world.draws("customer");
   await caller.clock.sleep(Math.max(0, fate.at - (loop.now() - world.startMs)));
@@ -41,7 +42,10 @@ export async function sendJob(
     else world.sometimes.count("create repeated");
     return answer.id;
   };
-  const id = await insist(world, caller, { op: "create", act: create });
+  const id = await insist(world, caller, { op: "create", act: create }).catch((error: unknown) =>
+    refused(world, error),
+  );
+  if (id === undefined) return;
   if (fate.repeatsCreate) {
     const again = await insist(world, caller, { op: "create", act: create });
     if (again !== id) world.bug(`one key created ${id} and ${again}`);
@@ -51,6 +55,9 @@ export async function sendJob(
   trace.note(`${id} is sent by ${fate.org}`);
   if (fate.cancelAfterMs !== undefined) {
     loop.after(fate.cancelAfterMs, () => void world.track(cancel(world, caller, { id, org: fate.org })));
+  }
+  if (fate.eraseAfterMs !== undefined) {
+    loop.after(fate.eraseAfterMs, () => void world.track(erase(world, caller, { id, org: fate.org })));
   }
   if (fate.neverUploads) return;
   await caller.clock.sleep(draws.between(50, 3_000));
@@ -81,7 +88,12 @@ async function cancel(
   await insist(world, caller, {
     op: "cancel",
     act: async (instance) => {
-      await readRestoration(instance.store, org, id);
+      try {
+        await readRestoration(instance.store, org, id);
+      } catch (error) {
+        if (!isErased(world, id, error)) throw error;
+        return;
+      }
       const { changed, job } = await apply(instance, id, { type: "cancel-asked" });
       if (changed) world.sometimes.count("cancel wins");
       else if (job.status === "succeeded") world.sometimes.count("complete wins against cancel");
@@ -89,7 +101,36 @@ async function cancel(
   });
 }
 
-function insist<T>(
+async function erase(
+  world: World,
+  caller: SimulatedProcess,
+  { id, org }: { id: string; org: string },
+): Promise<void> {
+  await insist(world, caller, {
+    op: "erase",
+    act: async (instance) => {
+      await demandJob(instance.store, org, id);
+      await apply(instance, id, { type: "erase-asked" });
+    },
+  });
+}
+
+function isErased(world: World, id: string, error: unknown): boolean {
+  return (
+    error instanceof Fault && error.kind === "missing" && world.checker.jobs.get(id)?.erasure !== undefined
+  );
+}
+
+/** Nothing was taken, so nothing is lost. @throws any other error. */
+export function refused(world: World, error: unknown): undefined {
+  const code = error instanceof Fault ? error.code : undefined;
+  if (code === "cap_reached") world.sometimes.count("cap reached");
+  else if (code === "balance_exhausted") world.sometimes.count("balance exhausted");
+  else throw error;
+}
+
+/** Calls again until there is an answer. @throws Fault that no repetition cures. */
+export function insist<T>(
   world: World,
   caller: SimulatedProcess,
   ask: { readonly op: string; readonly act: (instance: ControlInstance) => Promise<T> },

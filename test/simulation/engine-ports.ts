@@ -9,7 +9,7 @@ import type { StoreEngine } from "./store-engine.ts";
 import type { Loop } from "./virtual-time.ts";
 
 /** One in so many readings of an empty index partition goes through the network. */
-const EMPTY_EVERY = 8;
+const EMPTY_EVERY = 40;
 
 export function storePort(process: SimulatedProcess, engine: StoreEngine, network: Network): Store {
   const call = <T>(op: string, run: () => T): Promise<T> => network.call(process, "store", op, run);

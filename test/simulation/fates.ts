@@ -14,6 +14,7 @@ export interface Fate {
   readonly killsDecoder: boolean;
   /** Asked so long after it was created. */
   readonly cancelAfterMs: number | undefined;
+  readonly eraseAfterMs: number | undefined;
   readonly neverUploads: boolean;
   readonly losesUploadEvent: boolean;
   readonly uploadEventLateMs: number;
@@ -56,6 +57,7 @@ export function createFates(
       const poisonStage = draws.pick(["analyze", "upscale", "finish"] as const);
       const cancelAfterMs = draws.decades(50, of.shortestMs * 40);
       const late = draws.exponential(30_000);
+      const eraseAfterMs = draws.decades(50, of.shortestMs * 400);
       return {
         org: `org_${org}`,
         at,
@@ -65,6 +67,7 @@ export function createFates(
         isBadImage: unit() < rates.badImages,
         killsDecoder: unit() < rates.decoderKillers,
         cancelAfterMs: unit() < rates.cancels ? cancelAfterMs : undefined,
+        eraseAfterMs: unit() < rates.erasures ? eraseAfterMs : undefined,
         neverUploads: unit() < rates.uploadsMissing,
         losesUploadEvent: unit() < rates.uploadEventsLost,
         uploadEventLateMs: unit() < rates.uploadEventsLate ? late : 100,

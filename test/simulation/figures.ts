@@ -11,7 +11,7 @@ interface Figures {
   readonly innocent_poisoned: number;
   readonly innocent_infra_ratio: number;
   readonly doubled: number;
-  /** 0 as long as no money is simulated. */
+  /** Jobs, and days of a subscription, billed for something else than what was done. */
   readonly misbilled: number;
   readonly breaches: number;
   readonly jobs_per_s: number;
@@ -42,6 +42,7 @@ export function createTally(): Tally {
   const codes: Record<string, number> = {};
   const sums = {
     jobs: 0,
+    misbilled: 0,
     lost: 0,
     innocentPoisoned: 0,
     infra: 0,
@@ -81,7 +82,7 @@ export function createTally(): Tally {
         innocent_poisoned: sums.innocentPoisoned,
         innocent_infra_ratio: sums.infra / Math.max(1, sums.jobs),
         doubled,
-        misbilled: 0,
+        misbilled: sums.misbilled,
         breaches,
         jobs_per_s: Math.round(sums.jobs / seconds),
         failover_p50_s: at(0.5),

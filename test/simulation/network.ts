@@ -10,7 +10,7 @@ import type { Loop } from "./virtual-time.ts";
 
 export const CALL_FAULTS = ["fail-before", "fail-after", "delay", "crash-before", "crash-after"] as const;
 export type CallFault = (typeof CALL_FAULTS)[number] | "double";
-export type Target = "store" | "queue" | "blobs" | "control";
+export type Target = "store" | "queue" | "blobs" | "control" | "outside";
 
 /** Decides what happens to each call. */
 export interface FaultPlan {

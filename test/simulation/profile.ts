@@ -29,6 +29,7 @@ const FAULTS = {
   decoderKillers: [0.001, 0.01],
   decoderBusy: [0.01, 0.2],
   cancels: [0.01, 0.3],
+  erasures: [0.01, 0.1],
   uploadsMissing: [0.005, 0.03],
   uploadEventsLost: [0.01, 0.3],
   uploadEventsLate: [0.01, 0.3],
@@ -80,8 +81,10 @@ export interface Shape {
   readonly stageMs: readonly [number, number];
   /** Faults happen for so long; at least until the last job was sent. */
   readonly faultsMs: number;
-  /** Goes on after the last job has ended, until retention has deleted everything. */
-  readonly settles: boolean;
+  /** How long it goes on after the last job has ended: not at all, until all money is settled, until all bytes are gone. */
+  readonly settles: "never" | "money" | "retention";
+  /** Accounts are drawn; otherwise the ledger bills all. */
+  readonly drawsMoney: boolean;
 }
 
 export const NO_FAULTS: Rates = Object.fromEntries(FAULT_NAMES.map((name) => [name, 0])) as Rates;
@@ -98,8 +101,12 @@ export function drawRates(draws: Draws, profile: Profile): Rates {
   const without = draws.unit();
   if (without < 0.1) {
     rates["sweeperOff"] = 1;
-    // The queue gives up at once: of all detectors only the consumer of dead letters is left.
-    if (without < 0.05) rates["deadLetterAfter"] = 1;
+    // The queue gives up at once: of all detectors only the consumer of dead letters is left, and it has much to do.
+    if (without < 0.06) {
+      rates["deadLetterAfter"] = 1;
+      rates["agentKills"] = 240;
+      rates["messagesLost"] = 0;
+    }
   } else if (without < 0.2) rates["redeliveryOff"] = 1;
   const long = draws.unit();
   const longMs = draws.decades(30 * 60_000, 180 * 60_000);
@@ -122,7 +129,8 @@ export function drawShape(draws: Draws, jobs: number): Shape {
     jobs,
     arrivalMs: workMs / (agents * ((1 + slotsMax) / 2)) / load,
     stageMs,
-    faultsMs: draws.between(60_000, 300_000),
-    settles: draws.chance(0.2),
+    faultsMs: draws.between(40_000, 160_000),
+    settles: draws.chance(0.2) ? "retention" : "money",
+    drawsMoney: true,
   };
 }

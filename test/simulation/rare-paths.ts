@@ -35,10 +35,26 @@ export function notePaths(
   if (old.status === "awaiting_upload" && job.status === "expired") sometimes.count("upload never came");
   if (old.status === "succeeded" && job.status === "expired") sometimes.count("retention ended");
   if (old.discarded !== true && job.discarded === true) sometimes.count("bytes discarded");
+  if (old.erasure === undefined && job.erasure !== undefined)
+    sometimes.count(isOver(old) ? "erased after its end" : "erased before its end");
   if (isOver(old) || !isOver(job)) return;
   if (job.status === "canceled" && old.stages.some(({ status }) => status === "leased"))
     sometimes.count("cancel of a running stage");
   if (job.error?.code === "poison") sometimes.count("poison found");
+}
+
+/** The same of money rows. */
+export function noteMoneyPaths(sometimes: Sometimes, { key, before, after }: Change): void {
+  const was = before?.body as
+    | { status?: string; state?: string; cursor?: number; lines?: number }
+    | undefined;
+  const is = after?.body as typeof was & { type?: string };
+  if (key.pk.startsWith("WINDOW#") && is?.state === "owing" && was?.state !== "owing")
+    sometimes.count("reconcile with a difference");
+  if (key.pk.startsWith("BATCH#") && was?.status === "filling" && is?.status === "canceling")
+    sometimes.count("batch canceled while filling");
+  if (key.pk.startsWith("OUTBOX#event#") && before === undefined && is?.type === "batch.completed")
+    sometimes.count("batch completed");
 }
 
 /** One line of the story. */

@@ -32,7 +32,15 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
     seed,
     profile: "calm",
     jobs,
-    shape: { agents: 40, slotsMax: 3, orgs: 20, arrivalMs: 5, stageMs: [500, 3_000], settles: false },
+    shape: {
+      agents: 40,
+      slotsMax: 3,
+      orgs: 20,
+      arrivalMs: 5,
+      stageMs: [500, 3_000],
+      settles: "never",
+      drawsMoney: false,
+    },
     rates: { ...NO_FAULTS, longStoreOutageMs: OUTAGE_MS },
   });
   tell(outcome, say);

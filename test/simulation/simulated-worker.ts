@@ -21,6 +21,12 @@ type Ill = "none" | "crash" | "hang" | "oom" | "transient" | "model";
 const PROGRESS_MS = 20_000;
 const BLOB_TRIES_MAX = 5;
 const TILES = 10;
+/** One, two and four units. */
+const SIZES = [
+  { width: 1_000, height: 1_000 },
+  { width: 6_000, height: 6_000 },
+  { width: 9_000, height: 9_000 },
+] as const;
 /** An innocent job is spared so many failures of a class that its budget never ends by chance alone. */
 const SPARED = { death: 2, oom: 2, model: 2, transient: 4 } as const;
 
@@ -96,7 +102,7 @@ export function createSimulatedWorker(
     return {
       type: "done",
       result: {
-        outputs: image === undefined ? {} : { image: { ...image, width: 8, height: 8 } },
+        outputs: image === undefined ? {} : { image: { ...image, ...draws.pick(SIZES) } },
         timings: { seconds: workMs / 1000, modelSeconds: 0, loadSeconds: 0 },
         warnings: [],
         ...(lease.stage === "analyze" ? { analysis: sampleAnalysis({ noise: draws.unit() * 0.05 }) } : {}),

@@ -4,11 +4,13 @@ import { sweep } from "#functions/sweep/sweep.ts";
 import { SWEEP_MS } from "#shared/domain/limits.ts";
 import type { CompleteAsk } from "#shared/domain/message.ts";
 import { runConsumer } from "#shared/queue-consumer.ts";
+import { openAccount, sendBatch } from "./account-holder.ts";
 import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
 import { createBlobEngine } from "./blob-engine.ts";
 import { startChaos } from "./chaos.ts";
 import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
+import { checkMoneyEnd } from "./check-money-end.ts";
 import type { Job } from "#shared/domain/job.ts";
 import { createWaitingCheck, hasRoomFor } from "./check-waiting.ts";
 import { createClaimTimes } from "./claim-times.ts";
@@ -19,6 +21,9 @@ import { queuePort } from "./engine-ports.ts";
 import { createFailover } from "./failover.ts";
 import { createFates } from "./fates.ts";
 import { chancePlan, scriptedPlan, type RecordedCall } from "./fault-plans.ts";
+import { createIntakeExcuses } from "./intake-excuses.ts";
+import { createMoneyOutside, ProviderAway } from "./money-doors.ts";
+import { drawMoney, plainMoney } from "./money-story.ts";
 import { createNetwork, type CallFault } from "./network.ts";
 import {
   drawRates,
@@ -30,7 +35,8 @@ import {
   type Shape,
 } from "./profile.ts";
 import { createQueueEngine } from "./queue-engine.ts";
-import { notePaths, tellChange } from "./rare-paths.ts";
+import { noteMoneyPaths, notePaths, tellChange } from "./rare-paths.ts";
+import { createSettling } from "./settling.ts";
 import { createProcess, type SimulatedProcess } from "./simulated-process.ts";
 import { createSometimes, type RarePath } from "./sometimes.ts";
 import { createStoreEngine, type Change } from "./store-engine.ts";
@@ -56,6 +62,8 @@ export interface SimulationAsk {
 export interface Outcome extends EndCounts {
   readonly seed: number;
   readonly jobs: number;
+  /** Jobs, and days of a subscription, billed for something else than what was done. */
+  readonly misbilled: number;
   readonly breaches: readonly Breach[];
   readonly sometimes: Readonly<Record<RarePath, number>>;
   readonly failoverMs: readonly number[];
@@ -76,9 +84,8 @@ export interface Outcome extends EndCounts {
 
 const CONTROLS = 3;
 const SWEEPERS = 2;
-/** While nothing but retention is left to wait for. */
-const SWEEP_SETTLED_MS = 60_000;
-const SETTLE_MS = 75 * 60_000;
+/** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
+const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended by then, once faults have stopped. */
 const DEADLINE_MS = 26 * 3_600_000;
@@ -86,8 +93,6 @@ const RECEIVES_MAX = 1_000;
 const DEAD_LETTERS_AT_ONCE = 4;
 
 export async function simulate(ask: SimulationAsk): Promise<Outcome> {
-  const loop = createLoop();
-  const startMs = loop.now();
   const streams = new Map<string, Draws>();
   const draws = (purpose: string): Draws => {
     let stream = streams.get(purpose);
@@ -96,6 +101,12 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   };
   const shape: Shape = { ...drawShape(draws("shape"), ask.jobs), ...ask.shape };
   const harm: Rates = { ...ratesOf(ask, draws("rates")), ...ask.rates };
+  const spanMs = Math.max(shape.faultsMs, shape.arrivalMs * shape.jobs);
+  const story = shape.drawsMoney
+    ? drawMoney(draws("money"), { profile: ask.profile, orgs: shape.orgs, spanMs })
+    : plainMoney(shape.orgs);
+  const { startMs } = story;
+  const loop = createLoop(startMs);
   let rates = harm;
   const trace = createTrace(loop, ask.write);
   const script = ask.script === undefined ? undefined : scriptedPlan(new Map(ask.script));
@@ -141,15 +152,19 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     shortestMs: shape.stageMs[0],
   });
 
+  const money = createMoneyOutside({ loop, draws: draws("outside"), network, sometimes, story });
+  const timed = new Set<string>();
+  const settling = createSettling({ loop, store, settles: shape.settles, timed });
+
   const places: AgentPlace[] = [];
   const controls: ControlInstance[] = [];
   const sweepers: SimulatedProcess[] = [];
+  let consumer: SimulatedProcess | undefined;
   const accepted = new Set<string>();
-  const excuses = new Map<string, number>();
-  const intakeBy = new Map<string, SimulatedProcess>();
+  const excuses = createIntakeExcuses({ network, sometimes });
   const claims = createClaimTimes(loop.now);
   let open = 0;
-  let sweepMs = SWEEP_MS;
+  let isDone = false;
   let wastedSeconds = 0;
   let workSeconds = 0;
   let controlFaultAt = Number.NEGATIVE_INFINITY;
@@ -187,6 +202,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
         },
       },
     },
+    money,
     fates,
     checker,
     failover,
@@ -197,7 +213,11 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       debug: () => undefined,
       info: () => undefined,
       warn: () => undefined,
-      error: (event, fields) => world.bug(`${process.name} logged ${event}`, fields?.["error"]),
+      error: (event, fields) => {
+        // A window whose meter cannot be read is put off, and pages.
+        if (event === "sweep_failed" && fields?.["error"] instanceof ProviderAway) return;
+        world.bug(`${process.name} logged ${event}`, fields?.["error"] ?? JSON.stringify(fields));
+      },
     }),
     anyControl() {
       const living = controls.filter(({ process }) => process.isAlive);
@@ -237,26 +257,18 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     checker.committed(changes);
     for (const change of changes) {
       trace.note(`${network.acting?.name ?? "?"}: ${tellChange(change)}`);
+      noteMoneyPaths(sometimes, change);
       if (change.key.sk !== "JOB") continue;
       notePaths(sometimes, change, network.acting?.kind);
-      noteIntake(change);
+      excuses.note(change);
       const job = change.after && checker.jobs.get(change.key.pk.slice("JOB#".length));
-      if (job !== undefined) failover.stored(job);
+      if (job === undefined) continue;
+      failover.stored(job);
+      if (change.after?.indexes.due === undefined) timed.delete(job.id);
+      else timed.add(job.id);
+      // Its customer knows of the batch.
+      if (change.before === undefined && job.terms?.batch !== undefined) accepted.add(job.id);
     }
-  }
-
-  /** Tries of an intake that came to nothing through its process or an engine, not through the image. */
-  function noteIntake({ key, before, after }: Change): void {
-    const id = key.pk.slice("JOB#".length);
-    const was = (before?.body as { intake?: { status: string } } | undefined)?.intake?.status;
-    const is = (after?.body as { intake?: { status: string } } | undefined)?.intake?.status;
-    if (was !== "running" && is === "running" && network.acting !== undefined)
-      intakeBy.set(id, network.acting);
-    if (was !== "running" || is === "running") return;
-    const by = intakeBy.get(id);
-    if (is === "ready" && network.acting !== by) sometimes.count("intake lost with its process");
-    if (by !== undefined && by.faultAt > Number.NEGATIVE_INFINITY)
-      excuses.set(id, (excuses.get(id) ?? 0) + 1);
   }
 
   const counted = new Set<string>();
@@ -307,10 +319,18 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     const process = newProcess("sweeper");
     sweepers.push(process);
     const doors = startControl(world, process);
+    const view = { ...doors, store: settling.view(doors.store) };
     const rounds = async (): Promise<void> => {
       for (;;) {
-        await sweep(doors);
-        await process.clock.sleep(sweepMs * draws("fleet").between(0.9, 1.1));
+        await sweep(view);
+        const pauseMs = settling.isOn ? settling.pauseMs() : SWEEP_MS * draws("fleet").between(0.9, 1.1);
+        if (pauseMs !== undefined) await process.clock.sleep(pauseMs);
+        else {
+          // What the provider took last is counted by then.
+          await process.clock.sleep(story.stripe.lagMsMax);
+          isDone = true;
+        }
+        if (isDone) return;
       }
     };
     rounds().catch((error: unknown) => world.bug("the sweeper threw", error));
@@ -318,6 +338,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
 
   function addConsumer(): void {
     const process = newProcess("consumer");
+    consumer = process;
     const doors = startControl(world, process);
     const letters = queuePort(process, deadLetters, { network, loop });
     const handle = async (body: string): Promise<void> => {
@@ -351,10 +372,20 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
 
   const customer = createProcess(loop, { name: "customer", kind: "customer", skewMs: 0 });
   let lastAt = 0;
+  const accounts = new Map(
+    story.accounts.map((account) => [account.org, openAccount(world, customer, account)]),
+  );
+  for (const opening of accounts.values()) void world.track(opening);
+  const openedOf = (org: string): Promise<void> => accounts.get(org) ?? Promise.resolve();
   for (let n = 0; n < shape.jobs; n++) {
     const fate = fates.draw();
     lastAt = fate.at;
-    void world.track(sendJob(world, customer, { n, fate }));
+    void world.track(sendJob(world, customer, { n, fate, opened: openedOf(fate.org) }));
+  }
+  for (const batch of story.batches) {
+    const of = { rates: harm, arrivalMs: 1, orgs: 1, shortestMs: shape.stageMs[0] };
+    const { draw } = createFates(draws("batch fates"), of);
+    void world.track(sendBatch(world, customer, { story: batch, opened: openedOf(batch.org), fate: draw }));
   }
   const calmAt = Math.max(
     shape.faultsMs,
@@ -387,26 +418,28 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       ),
     troubleAt,
   });
-  let isDone = false;
-  let isSettling = false;
   const isWaitedFor = ({ id, status }: Job): boolean => status !== "awaiting_upload" || comes(id);
   /** Whether the job's bytes are sent some time. */
   const comes = (id: string): boolean => fates.find(id)?.neverUploads === false;
+  function settle(): void {
+    trace.note(`all jobs have ended; ${shape.settles} is waited for`);
+    settling.begin();
+    for (const place of places) place.close();
+    // Two would do all twice, and dead letters are none any more.
+    for (const process of sweepers.splice(1)) process.kill();
+    consumer?.kill();
+    loop.after(SETTLE_MS_MAX, () => (isDone = true));
+  }
   const tick = (): void => {
     waiting();
     const elapsed = loop.now() - startMs;
     const isAllOver =
       rates === NO_FAULTS && open === 0 && elapsed > calmAt && ![...checker.open.values()].some(isWaitedFor);
     if (elapsed > DEADLINE_MS + calmAt) isDone = true;
-    else if (isAllOver && !isSettling) {
-      isSettling = shape.settles;
-      isDone = !shape.settles;
-      if (isSettling) {
-        trace.note("all jobs have ended; retention is waited for");
-        sweepMs = SWEEP_SETTLED_MS;
-        for (const place of places) place.close();
-        loop.after(SETTLE_MS, () => (isDone = true));
-      }
+    else if (isAllOver) {
+      if (shape.settles === "never") isDone = true;
+      else settle();
+      return;
     }
     if (!isDone) loop.after(TICK_MS, tick);
   };
@@ -422,14 +455,25 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     fates,
     accepted,
     digestOf: (key) => blobs.head(key)?.sha256,
-    intakeExcuses: (id) => excuses.get(id) ?? 0,
-    isWaitedFor: (id) => shape.settles || comes(id),
+    intakeExcuses: excuses.of,
+    isWaitedFor: (id) => shape.settles !== "never" || comes(id),
+    bytesOf:
+      shape.settles === "retention" ? (id) => blobs.list(`jobs/${id}/`, { limit: 1 }).rows.length : undefined,
+    hasTimer: (id) => timed.has(id),
+  });
+  const misbilled = checkMoneyEnd({
+    items: [...store.items()],
+    checker,
+    outside: money,
+    capsFell: story.accounts.some(({ capLater }) => capLater !== undefined),
+    isAtRest: shape.settles !== "never",
   });
   trace.note(`the end after ${loop.events()} events`);
   return {
     ...end,
     seed: ask.seed,
     jobs: accepted.size,
+    misbilled,
     breaches: checker.breaches,
     sometimes: sometimes.counts,
     failoverMs: failover.samples,

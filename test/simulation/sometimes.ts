@@ -29,6 +29,18 @@ export const RARE_PATHS = [
   "agent paused past its lease",
   "bytes discarded",
   "retention ended",
+  "erased before its end",
+  "erased after its end",
+  "erased bytes written again",
+  "cap reached",
+  "balance exhausted",
+  "grant announced twice",
+  "rater met another",
+  "batch canceled while filling",
+  "batch completed",
+  "reconcile with a difference",
+  "meter event known already",
+  "late invoice item",
 ] as const;
 export type RarePath = (typeof RARE_PATHS)[number];
 

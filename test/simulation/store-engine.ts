@@ -53,7 +53,7 @@ export interface StoreEngineParts {
 
 const APART = "\0";
 /** Freezing costs as much as parsing. */
-const FREEZE_EVERY = 7;
+const FREEZE_EVERY = 29;
 
 export function createStoreEngine({ now, onCommit, lag }: StoreEngineParts): StoreEngine {
   const stored = new Map<string, Stored>();

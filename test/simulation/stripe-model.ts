@@ -50,8 +50,12 @@ export function createStripeModel(world: {
   /** Evenly from 0 to 1. */
   readonly draw: () => number;
   readonly rates: StripeRates;
+  /** Events that are never dropped. Absent: any may be. */
+  readonly spares?: (identifier: string) => boolean;
+  /** An event came that was known already. */
+  readonly onKnown?: () => void;
 }): StripeModel {
-  const { now, draw, rates } = world;
+  const { now, draw, rates, spares = () => false, onKnown } = world;
   const events: Counted[] = [];
   /** When an identifier was last counted. */
   const known = new Map<string, number>();
@@ -74,9 +78,12 @@ export function createStripeModel(world: {
     if (!Number.isSafeInteger(event.units) || event.units <= 0) return "refused";
     const before = known.get(event.identifier);
     // "An event already exists with identifier …"
-    if (before !== undefined && now() - before < UNIQUE_MS) return "taken";
+    if (before !== undefined && now() - before < UNIQUE_MS) {
+      onKnown?.();
+      return "taken";
+    }
     known.set(event.identifier, now());
-    const isDropped = draw() < rates.drop;
+    const isDropped = draw() < rates.drop && !spares(event.identifier);
     if (isDropped) reports.push(event.identifier);
     const processedAt = isDropped ? Infinity : now() + Math.floor(draw() * rates.lagMsMax);
     events.push({ ...event, takenAt: now(), processedAt });

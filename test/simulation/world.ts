@@ -7,6 +7,7 @@ import type { ControlInstance } from "./control-instance.ts";
 import type { Draws } from "./draws.ts";
 import type { Failover } from "./failover.ts";
 import type { Fates } from "./fates.ts";
+import type { MoneyOutside } from "./money-doors.ts";
 import type { Network } from "./network.ts";
 import type { Rates, Shape } from "./profile.ts";
 import type { QueueEngine } from "./queue-engine.ts";
@@ -28,6 +29,7 @@ export interface World {
     readonly deadLetters: QueueEngine;
     readonly blobs: BlobEngine;
   };
+  readonly money: MoneyOutside;
   readonly fates: Fates;
   readonly checker: Checker;
   readonly failover: Failover;
