@@ -133,6 +133,7 @@ export function createAgentPlace(
       if (agent === undefined || agent.isDraining) return;
       trace.note(`${agent.process.name} gets a spot notice`);
       agent.isDraining = true;
+      world.drains.noticed(agent.id);
       agent.drain.abort();
       loop.after(NOTICE_MS, () => {
         if (standing === agent) this.kill();

@@ -74,7 +74,14 @@ export function checkEnd(parts: {
         return;
       case "infra":
         // An image that takes its reader's whole process with it, each time, is not innocent.
-        if (!fate.killsDecoder || fate.intakeDeaths === 0) counts.infra += 1;
+        if (fate.killsDecoder && fate.intakeDeaths > 0) return;
+        // Nor is one that takes its agent with it.
+        if (stage !== undefined && injectedOf(fate, stage.kind, "agent") >= DEATHS_MIN) return;
+        counts.infra += 1;
+        return;
+      case "out_of_memory":
+        if (stage === undefined || fate.tooLargeAt !== stage.kind)
+          checker.breach(1, `${name} though there was room for it`);
         return;
       case "deadline_exceeded":
         counts.infra += 1;

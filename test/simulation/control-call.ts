@@ -79,6 +79,13 @@ export function callControl<T>(
 
 /** The production routes' answers, by the production client's rules. */
 export function simulatedControlApi(world: World, caller: SimulatedProcess): ControlApi {
+  let messages = 0;
+  /** Copying costs as much as the call; one in a few shows whoever changes what he was sent. */
+  function detached<T>(message: T): T {
+    messages += 1;
+    if (message === undefined || messages % DETACHED_EVERY !== 0) return message;
+    return JSON.parse(JSON.stringify(message)) as T;
+  }
   async function call<T>(op: string, act: (instance: ControlInstance) => Promise<T>): Promise<T> {
     try {
       return detached(await callControl(world, { caller, op, timeoutMs: AGENT_TIMEOUT_MS }, act));
@@ -137,12 +144,4 @@ export function simulatedControlApi(world: World, caller: SimulatedProcess): Con
 
 function unreachable(op: string): Fault {
   return new Fault("busy", "control_unreachable", `The control plane did not answer (${op}).`);
-}
-
-/** Copying costs as much as the call; one in a few shows whoever changes what he was sent. */
-let messages = 0;
-function detached<T>(message: T): T {
-  messages += 1;
-  if (message === undefined || messages % DETACHED_EVERY !== 0) return message;
-  return JSON.parse(JSON.stringify(message)) as T;
 }

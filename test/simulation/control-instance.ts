@@ -15,6 +15,7 @@ import { FLEET } from "#shared/domain/budget.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
+import { createStoreClock } from "#shared/store-clock.ts";
 import { blobsPort, queuePort, storePort } from "./engine-ports.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import type { World } from "./world.ts";
@@ -32,10 +33,10 @@ export interface ControlInstance extends AgentDoors, ApiDoors, MoneyDoors, Batch
 
 export function startControl(world: World, process: SimulatedProcess): ControlInstance {
   const { engines, network, loop } = world;
-  const { clock } = process;
+  const clock = createStoreClock(process.clock);
   const { entropy } = world.draws("entropy");
   const log = world.logOf(process);
-  const store = storePort(process, engines.store, network);
+  const store = storePort(process, engines.store, { network, loop, clock });
   const queue = queuePort(process, engines.queue, { network, loop });
   const blobs = blobsPort(process, engines.blobs, network);
   const doors: ApplyDoors = {

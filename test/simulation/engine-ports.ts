@@ -1,6 +1,7 @@
 /** The production ports of one process, over the simulated network. */
 import { Fault } from "#shared/domain/fault.ts";
 import type { Blobs, Queue, Store } from "#shared/ports.ts";
+import type { StoreClock } from "#shared/store-clock.ts";
 import type { BlobEngine } from "./blob-engine.ts";
 import type { Network } from "./network.ts";
 import type { QueueEngine } from "./queue-engine.ts";
@@ -11,8 +12,23 @@ import type { Loop } from "./virtual-time.ts";
 /** One in so many readings of an empty index partition goes through the network. */
 const EMPTY_EVERY = 40;
 
-export function storePort(process: SimulatedProcess, engine: StoreEngine, network: Network): Store {
-  const call = <T>(op: string, run: () => T): Promise<T> => network.call(process, "store", op, run);
+/** Its replies tell the time, cut to seconds. */
+export function storePort(
+  process: SimulatedProcess,
+  engine: StoreEngine,
+  parts: { readonly network: Network; readonly loop: Loop; readonly clock: StoreClock },
+): Store {
+  const { network, loop, clock } = parts;
+  const call = async <T>(op: string, run: () => T): Promise<T> => {
+    const askedAt = clock.now();
+    let repliedAt = 0;
+    const answer = await network.call(process, "store", op, () => {
+      repliedAt = loop.now();
+      return run();
+    });
+    clock.observe(Math.floor(repliedAt / 1_000) * 1_000, askedAt);
+    return answer;
+  };
   let empty = 0;
   return {
     get: (key) => call("store.get", () => engine.get(key)),

@@ -12,6 +12,8 @@ export interface Failover {
   readonly excused: number;
 }
 
+const LOSSES_OF_CAUTION = 2;
+
 interface Orphan {
   readonly epoch: number;
   readonly diedAt: number;
@@ -61,7 +63,9 @@ export function createFailover(parts: {
         if (orphan === undefined) continue;
         if (stage.status === "leased" && stage.epoch > orphan.epoch) {
           orphans.delete(name);
-          if (orphan.hadNoRoom || parts.troubleAt() >= orphan.diedAt) excused += 1;
+          // After two losses a stage waits longer and longer, and for an agent that takes nothing else.
+          const isCautious = (stage.tries?.lost ?? 0) >= LOSSES_OF_CAUTION;
+          if (isCautious || orphan.hadNoRoom || parts.troubleAt() >= orphan.diedAt) excused += 1;
           else samples.push(parts.now() - orphan.diedAt);
         } else if (stage.status !== "leased" && stage.status !== "ready") orphans.delete(name);
       }

@@ -10,6 +10,10 @@ export interface Fate {
   readonly height: number;
   /** Kills every worker that runs this stage. */
   readonly poisonStage: StageKind | undefined;
+  /** Takes the whole agent with it whenever it runs this stage: a driver that hangs, a kernel that panics. */
+  readonly killsAgentAt: StageKind | undefined;
+  /** Needs more memory than any device has, at this stage. */
+  readonly tooLargeAt: StageKind | undefined;
   readonly isBadImage: boolean;
   readonly killsDecoder: boolean;
   /** Asked so long after it was created. */
@@ -25,7 +29,7 @@ export interface Fate {
   readonly injected: Map<string, number>;
 }
 
-export type Injected = "death" | "oom" | "transient" | "model" | "refused";
+export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "refused";
 
 export interface Fates {
   draw(): Fate;
@@ -64,6 +68,8 @@ export function createFates(
         width: Math.floor(200 + unit() * 2_000),
         height: Math.floor(200 + unit() * 2_000),
         poisonStage: unit() < rates.poison ? poisonStage : undefined,
+        killsAgentAt: unit() < rates.agentKillers ? poisonStage : undefined,
+        tooLargeAt: unit() < rates.tooLarge ? poisonStage : undefined,
         isBadImage: unit() < rates.badImages,
         killsDecoder: unit() < rates.decoderKillers,
         cancelAfterMs: unit() < rates.cancels ? cancelAfterMs : undefined,

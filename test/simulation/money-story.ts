@@ -165,10 +165,10 @@ function drawBatch(draws: Draws, accounts: readonly AccountStory[], spanMs: numb
     n: 0,
     org: draws.pick(accounts).org,
     at: draws.unit() * spanMs * 0.5,
-    lines: Math.floor(draws.between(41, 60)),
+    lines: Math.floor(draws.between(41, 120)),
     key: draws.chance(0.3) ? "key_1" : undefined,
     invalidPercent: draws.chance(0.5) ? 10 : 0,
-    cancelAfterMs: draws.chance(0.6) ? draws.decades(10, 3_000) : undefined,
+    cancelAfterMs: draws.chance(0.6) ? draws.decades(1, 3_000) : undefined,
   };
 }
 

@@ -25,6 +25,8 @@ const FAULTS = {
   workerBadModel: [0.002, 0.02],
   /** Of jobs. */
   poison: [0.01, 0.1],
+  agentKillers: [0.001, 0.01],
+  tooLarge: [0.005, 0.05],
   badImages: [0.01, 0.1],
   decoderKillers: [0.001, 0.01],
   decoderBusy: [0.01, 0.2],
@@ -36,9 +38,9 @@ const FAULTS = {
   createsRepeated: [0.01, 0.5],
   flood: [0.2, 0.8],
   /** An hour, over the whole fleet. */
-  agentKills: [10, 240],
-  agentPauses: [10, 240],
-  agentCuts: [10, 240],
+  agentKills: [40, 480],
+  agentPauses: [4, 60],
+  agentCuts: [4, 120],
   spotNotices: [10, 240],
   controlKills: [4, 60],
   sweeperKills: [10, 240],
@@ -61,12 +63,19 @@ const FAULTS = {
   unequalAgents: [1, 1],
 } as const satisfies Record<string, readonly [number, number]>;
 
-export type FaultName = keyof typeof FAULTS | "sweeperOff" | "redeliveryOff" | "longStoreOutageMs";
+export type FaultName =
+  | keyof typeof FAULTS
+  | "sweeperOff"
+  | "redeliveryOff"
+  | "longStoreOutageMs"
+  /** Of one instance of the control plane; either way. */
+  | "oneControlSkewMs";
 export const FAULT_NAMES: readonly FaultName[] = [
   ...(Object.keys(FAULTS) as (keyof typeof FAULTS)[]),
   "sweeperOff",
   "redeliveryOff",
   "longStoreOutageMs",
+  "oneControlSkewMs",
 ];
 export type Rates = Readonly<Record<FaultName, number>>;
 
@@ -89,7 +98,8 @@ export interface Shape {
 
 export const NO_FAULTS: Rates = Object.fromEntries(FAULT_NAMES.map((name) => [name, 0])) as Rates;
 
-export function drawRates(draws: Draws, profile: Profile): Rates {
+/** @param without switched off. What is drawn for the others stays the same. */
+export function drawRates(draws: Draws, profile: Profile, without: readonly FaultName[] = []): Rates {
   const rates: Record<string, number> = { ...NO_FAULTS };
   if (profile === "calm") return NO_FAULTS;
   for (const [name, [low, high]] of Object.entries(FAULTS)) {
@@ -98,30 +108,32 @@ export function drawRates(draws: Draws, profile: Profile): Rates {
     if (isOn) rates[name] = profile === "storm" ? Math.sqrt(value * high) : value;
   }
   // Either detector may be down, never both.
-  const without = draws.unit();
-  if (without < 0.1) {
+  const detector = draws.unit();
+  if (detector < 0.1) {
     rates["sweeperOff"] = 1;
     // The queue gives up at once: of all detectors only the consumer of dead letters is left, and it has much to do.
-    if (without < 0.06) {
+    if (detector < 0.06) {
       rates["deadLetterAfter"] = 1;
       rates["agentKills"] = 240;
       rates["messagesLost"] = 0;
     }
-  } else if (without < 0.2) rates["redeliveryOff"] = 1;
+  } else if (detector < 0.2) rates["redeliveryOff"] = 1;
   const long = draws.unit();
   const longMs = draws.decades(30 * 60_000, 180 * 60_000);
   if (long < 0.01) rates["longStoreOutageMs"] = longMs;
+  for (const name of without) rates[name] = 0;
   return rates as Rates;
 }
 
 export function drawShape(draws: Draws, jobs: number): Shape {
   const agents = Math.floor(draws.between(3, 9));
   const slotsMax = Math.floor(draws.between(1, 4));
-  const shortMs = draws.decades(300, 5_000);
+  // Most are over before the first look at their lease; some are looked at again and again.
+  const shortMs = draws.chance(0.15) ? draws.decades(8_000, 40_000) : draws.decades(300, 5_000);
   const stageMs = [shortMs, shortMs * draws.between(1.5, 6)] as const;
-  // Between an idle fleet and one that is asked for half as much again as it can do.
+  // Between an idle fleet and one that is asked for more than it can do.
   const workMs = ((stageMs[0] + stageMs[1]) / 2) * 3.5;
-  const load = draws.between(0.5, 1.5);
+  const load = draws.between(0.4, 1.3);
   return {
     agents,
     slotsMax,

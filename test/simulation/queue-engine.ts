@@ -40,6 +40,13 @@ export interface QueueMischief {
   redelivers(): boolean;
 }
 
+export const NO_MISCHIEF: QueueMischief = {
+  loses: () => false,
+  doubles: () => false,
+  heedsStale: () => false,
+  redelivers: () => true,
+};
+
 export interface QueueEngine {
   send(messages: readonly Message[]): void;
   /** Calls `deliver` once: with messages, or with none when the wait is over. Answers how to leave. */

@@ -57,6 +57,20 @@ export function noteMoneyPaths(sometimes: Sometimes, { key, before, after }: Cha
     sometimes.count("batch completed");
 }
 
+/** The same of calls to the control plane. */
+export function noteAnswer(
+  sometimes: Sometimes,
+  { op, value, isLost }: { readonly op: string; readonly value: unknown; readonly isLost: boolean },
+): void {
+  const { verdict, next } = (value ?? {}) as { verdict?: string; next?: unknown };
+  if (op === "complete" && verdict === "stale") sometimes.count("stale complete");
+  if (!isLost) return;
+  if (op === "claim" && verdict === "granted") sometimes.count("claim granted, answer lost");
+  if (op === "complete" && verdict === "accepted") sometimes.count("complete done, answer lost");
+  if (op === "complete" && next !== undefined)
+    sometimes.count("complete claimed the next stage, answer lost");
+}
+
 /** One line of the story. */
 export function tellChange({ key, after }: Change): string {
   const job = after?.body as Job | undefined;

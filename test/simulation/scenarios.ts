@@ -13,16 +13,19 @@ interface ScenarioResult {
   readonly isHeld: boolean;
 }
 
-export type ScenarioName = "store-outage" | "skewed-control";
+export type ScenarioName = "store-outage" | "skew" | "drain";
 
 const BACKLOG = 100_000;
 const OUTAGE_MS = 172 * 60_000;
 const BELLS_MAX = 20;
 const SKEW_MS = 30_000;
+const DRAIN_MS_MAX = 5_000;
+const DRAINS_MIN = 100;
 
 export const SCENARIOS: Readonly<Record<ScenarioName, (ask: ScenarioAsk) => Promise<ScenarioResult>>> = {
   "store-outage": storeOutage,
-  "skewed-control": skewedControl,
+  skew: skewedControl,
+  drain,
 };
 
 /** The store answers nobody for 172 minutes while a backlog waits: nothing is lost, and nobody is trampled. */
@@ -59,25 +62,55 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
   return { figures, isHeld };
 }
 
-/** Instances of the control plane whose clocks are wrong by up to half a minute: no innocent job fails of it. */
+/** One instance of the control plane is half a minute ahead, then behind: no innocent job fails of it. */
 async function skewedControl({ seed, jobs = 2_000, say }: ScenarioAsk): Promise<ScenarioResult> {
   const ask = { seed, profile: "calm", jobs } as const;
   const kills = { ...NO_FAULTS, agentKills: 60 };
   const straight = await simulate({ ...ask, rates: kills });
-  const skewed = await simulate({ ...ask, rates: { ...kills, controlSkewMs: SKEW_MS } });
-  tell(skewed, say);
+  const ahead = await simulate({ ...ask, rates: { ...kills, oneControlSkewMs: SKEW_MS } });
+  const behind = await simulate({ ...ask, rates: { ...kills, oneControlSkewMs: -SKEW_MS } });
+  for (const outcome of [straight, ahead, behind]) tell(outcome, say);
   const figures = {
-    jobs: skewed.jobs,
-    lost: skewed.lost,
-    failed: skewed.failed,
-    takeovers: takeovers(skewed),
+    jobs: ahead.jobs + behind.jobs,
+    lost: ahead.lost + behind.lost,
+    failed: ahead.failed + behind.failed,
+    takeovers_ahead: takeovers(ahead),
+    takeovers_behind: takeovers(behind),
     takeovers_unskewed: takeovers(straight),
-    breaches: skewed.breaches.length,
+    breaches: ahead.breaches.length + behind.breaches.length,
   };
   const isHeld =
-    skewed.breaches.length === 0 &&
-    skewed.failed === 0 &&
-    figures.takeovers <= 1.5 * figures.takeovers_unskewed;
+    figures.breaches === 0 &&
+    figures.failed === 0 &&
+    Math.max(figures.takeovers_ahead, figures.takeovers_behind) <= 1.5 * figures.takeovers_unskewed;
+  return { figures, isHeld };
+}
+
+/** Agents are told to end: what they run is free again within seconds, and no agent counts as lost. */
+async function drain({ seed, jobs = 1_500, say }: ScenarioAsk): Promise<ScenarioResult> {
+  const outcome = await simulate({
+    seed,
+    profile: "calm",
+    jobs,
+    shape: { agents: 8, slotsMax: 2, stageMs: [20_000, 60_000], arrivalMs: 4_000, faultsMs: 7_200_000 },
+    rates: { ...NO_FAULTS, spotNotices: 90 },
+  });
+  tell(outcome, say);
+  const { drainMs, lost } = outcome;
+  const within = drainMs.filter((ms) => ms <= DRAIN_MS_MAX).length;
+  const figures = {
+    drains: drainMs.length,
+    within_5_s: within,
+    slowest_ms: round(Math.max(...drainMs)),
+    counted_as_lost: takeovers(outcome),
+    lost,
+    breaches: outcome.breaches.length,
+  };
+  const isHeld =
+    figures.breaches === 0 &&
+    drainMs.length >= DRAINS_MIN &&
+    within === drainMs.length &&
+    figures.counted_as_lost === 0;
   return { figures, isHeld };
 }
 

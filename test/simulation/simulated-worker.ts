@@ -82,6 +82,12 @@ export function createSimulatedWorker(
       const fraction = Math.max(0, Math.min(1, 1 - (until - clock.now()) / workMs));
       onProgress({ fraction, tilesDone: Math.floor(fraction * TILES), tilesTotal: TILES, doing: "running" });
     }
+    if (fate.killsAgentAt === lease.stage) {
+      inject(fate, lease.stage, "agent");
+      world.kill(process);
+      return await new Promise(() => undefined);
+    }
+    if (fate.tooLargeAt === lease.stage) return failed(fate, lease, { what: "oom", failure: "gpu_oom" });
     if (isPoison || ill === "crash") {
       inject(fate, lease.stage, "death");
       return die(isPoison ? "signal SIGSEGV" : "exit code 1");

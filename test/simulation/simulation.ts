@@ -1,9 +1,4 @@
 /** One seed from its first job to the end of everything: the world is built, harmed, healed, and judged. */
-import { deadLetter } from "#functions/dead-letters.ts";
-import { sweep } from "#functions/sweep/sweep.ts";
-import { SWEEP_MS } from "#shared/domain/limits.ts";
-import type { CompleteAsk } from "#shared/domain/message.ts";
-import { runConsumer } from "#shared/queue-consumer.ts";
 import { openAccount, sendBatch } from "./account-holder.ts";
 import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
 import { createBlobEngine } from "./blob-engine.ts";
@@ -12,12 +7,13 @@ import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
 import { checkMoneyEnd } from "./check-money-end.ts";
 import type { Job } from "#shared/domain/job.ts";
+import { createLeaseCheck } from "./check-leases.ts";
 import { createWaitingCheck, hasRoomFor } from "./check-waiting.ts";
 import { createClaimTimes } from "./claim-times.ts";
-import { startControl, type ControlInstance } from "./control-instance.ts";
+import { createControlFleet } from "./control-fleet.ts";
 import { sendJob } from "./customer.ts";
+import { createDrainTimes } from "./drain-times.ts";
 import { createDraws, type Draws } from "./draws.ts";
-import { queuePort } from "./engine-ports.ts";
 import { createFailover } from "./failover.ts";
 import { createFates } from "./fates.ts";
 import { chancePlan, scriptedPlan, type RecordedCall } from "./fault-plans.ts";
@@ -34,14 +30,16 @@ import {
   type Rates,
   type Shape,
 } from "./profile.ts";
-import { createQueueEngine } from "./queue-engine.ts";
-import { noteMoneyPaths, notePaths, tellChange } from "./rare-paths.ts";
+import { createQueueEngine, NO_MISCHIEF } from "./queue-engine.ts";
+import { noteAnswer, noteMoneyPaths, notePaths, tellChange } from "./rare-paths.ts";
 import { createSettling } from "./settling.ts";
 import { createProcess, type SimulatedProcess } from "./simulated-process.ts";
 import { createSometimes, type RarePath } from "./sometimes.ts";
 import { createStoreEngine, type Change } from "./store-engine.ts";
 import { createTrace } from "./trace.ts";
 import { createLoop } from "./virtual-time.ts";
+import { watchedBlobs, watchedStore } from "./watched-engines.ts";
+import { createWorkMeter } from "./work-meter.ts";
 import type { World } from "./world.ts";
 
 export interface SimulationAsk {
@@ -68,6 +66,8 @@ export interface Outcome extends EndCounts {
   readonly sometimes: Readonly<Record<RarePath, number>>;
   readonly failoverMs: readonly number[];
   readonly failoverExcused: number;
+  /** How long agents that were told to end still held something. */
+  readonly drainMs: readonly number[];
   /** Of stages: done more than once. Seconds of a worker. */
   readonly wastedSeconds: number;
   readonly workSeconds: number;
@@ -82,15 +82,12 @@ export interface Outcome extends EndCounts {
   readonly calls: readonly RecordedCall[];
 }
 
-const CONTROLS = 3;
-const SWEEPERS = 2;
 /** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended by then, once faults have stopped. */
 const DEADLINE_MS = 26 * 3_600_000;
 const RECEIVES_MAX = 1_000;
-const DEAD_LETTERS_AT_ONCE = 4;
 
 export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const streams = new Map<string, Draws>();
@@ -100,7 +97,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     return stream;
   };
   const shape: Shape = { ...drawShape(draws("shape"), ask.jobs), ...ask.shape };
-  const harm: Rates = { ...ratesOf(ask, draws("rates")), ...ask.rates };
+  const harm: Rates = { ...drawRates(draws("rates"), ask.profile, ask.without), ...ask.rates };
   const spanMs = Math.max(shape.faultsMs, shape.arrivalMs * shape.jobs);
   const story = shape.drawsMoney
     ? drawMoney(draws("money"), { profile: ask.profile, orgs: shape.orgs, spanMs })
@@ -118,7 +115,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     digestOf: (key) => blobs.head(key)?.sha256,
   });
   const mischief = draws("queue");
-  const deadLetters = createQueueEngine({ loop, mischief: honest });
+  const deadLetters = createQueueEngine({ loop, mischief: NO_MISCHIEF });
   const blobs = createBlobEngine();
   const store = createStoreEngine({
     now: loop.now,
@@ -157,17 +154,12 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const settling = createSettling({ loop, store, settles: shape.settles, timed });
 
   const places: AgentPlace[] = [];
-  const controls: ControlInstance[] = [];
-  const sweepers: SimulatedProcess[] = [];
-  let consumer: SimulatedProcess | undefined;
   const accepted = new Set<string>();
   const excuses = createIntakeExcuses({ network, sometimes });
   const claims = createClaimTimes(loop.now);
   let open = 0;
   let isDone = false;
-  let wastedSeconds = 0;
-  let workSeconds = 0;
-  let controlFaultAt = Number.NEGATIVE_INFINITY;
+  const work = createWorkMeter(checker.jobs);
 
   const troubleAt = (): number =>
     Math.max(...(["store", "queue", "blobs"] as const).map((target) => network.troubleAt(target)));
@@ -180,6 +172,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     hasRoom: (stage) => standing().some((agent) => hasRoomFor(agent, stage, loop.now())),
   });
 
+  const drains = createDrainTimes({ now: loop.now, jobs: () => checker.open });
+
   const world: World = {
     startMs,
     loop,
@@ -189,23 +183,16 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     engines: {
       queue,
       deadLetters,
-      blobs,
-      store: {
-        ...store,
-        transact(writes, token) {
-          const committed = store.transact(writes, token);
-          if (!committed.ok) {
-            const isBeat = writes.some((write) => write.op === "put" && write.item.sk === "AGENT");
-            sometimes.count(isBeat ? "beat overtaken" : "commit conflicted");
-          }
-          return committed;
-        },
-      },
+      blobs: watchedBlobs(blobs, (id) => {
+        if (checker.jobs.get(id)?.erasure?.once === true) sometimes.count("erased bytes written again");
+      }),
+      store: watchedStore(store, sometimes),
     },
     money,
     fates,
     checker,
     failover,
+    drains,
     sometimes,
     draws,
     rates: () => rates,
@@ -220,7 +207,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       },
     }),
     anyControl() {
-      const living = controls.filter(({ process }) => process.isAlive);
+      const living = fleet.controls.filter(({ process }) => process.isAlive);
       return living.length === 0 ? undefined : draws("network").pick(living);
     },
     kill,
@@ -238,16 +225,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
         open -= 1;
       }
     },
-    answered(op, value, isLost) {
-      const { verdict, next } = (value ?? {}) as { verdict?: string; next?: unknown };
-      if (op === "complete" && verdict === "stale") sometimes.count("stale complete");
-      if (!isLost) return;
-      if (op === "claim" && verdict === "granted") sometimes.count("claim granted, answer lost");
-      if (op === "complete" && verdict === "accepted") sometimes.count("complete done, answer lost");
-      if (op === "complete" && next !== undefined)
-        sometimes.count("complete claimed the next stage, answer lost");
-    },
-    worked: (done, isAccepted) => worked(done, isAccepted),
+    answered: (op, value, isLost) => noteAnswer(sometimes, { op, value, isLost }),
+    worked: work.note,
     took: (op, ms) => {
       if (op === "claim") claims.note(ms, network.troubleAt("store"));
     },
@@ -264,6 +243,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       const job = change.after && checker.jobs.get(change.key.pk.slice("JOB#".length));
       if (job === undefined) continue;
       failover.stored(job);
+      drains.stored(job);
+      leases.stored(change.before?.body as Job | undefined, job);
       if (change.after?.indexes.due === undefined) timed.delete(job.id);
       else timed.add(job.id);
       // Its customer knows of the batch.
@@ -271,91 +252,19 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     }
   }
 
-  const counted = new Set<string>();
-  function worked(done: CompleteAsk, isAccepted: boolean): void {
-    const name = `${done.job} ${done.stage} ${done.epoch}`;
-    if (counted.has(name)) return;
-    counted.add(name);
-    workSeconds += done.timings.seconds;
-    const job = checker.jobs.get(done.job);
-    if (!isAccepted && job !== undefined && job.status !== "canceled") wastedSeconds += done.timings.seconds;
-  }
-
   function kill(process: SimulatedProcess): void {
     const place = places.find((each) => each.standing?.process === process);
-    if (place !== undefined) return place.kill();
-    const wasAlive = process.isAlive;
-    process.kill();
-    controlFaultAt = loop.now();
-    const i = controls.findIndex((each) => each.process === process);
-    if (i >= 0) {
-      trace.note(`${process.name} is killed`);
-      controls.splice(i, 1);
-      loop.after(draws("fleet").between(100, 3_000), addControl);
-      return;
-    }
-    const sweeper = sweepers.indexOf(process);
-    if (sweeper >= 0) {
-      trace.note(`${process.name} is killed`);
-      sweepers.splice(sweeper, 1);
-      loop.after(draws("fleet").between(1_000, 30_000), addSweeper);
-    } else if (wasAlive && process.kind === "consumer") loop.after(1_000, addConsumer);
+    if (place === undefined) fleet.kill(process);
+    else place.kill();
   }
   network.onCrash(kill);
 
-  let made = 0;
-  const newProcess = (kind: SimulatedProcess["kind"]): SimulatedProcess =>
-    createProcess(loop, {
-      name: `${kind}-${(made += 1)}`,
-      kind,
-      skewMs: draws("fleet").between(-rates.controlSkewMs, rates.controlSkewMs),
-    });
-
-  function addControl(): void {
-    controls.push(startControl(world, newProcess("control")));
-  }
-
-  function addSweeper(): void {
-    const process = newProcess("sweeper");
-    sweepers.push(process);
-    const doors = startControl(world, process);
-    const view = { ...doors, store: settling.view(doors.store) };
-    const rounds = async (): Promise<void> => {
-      for (;;) {
-        await sweep(view);
-        const pauseMs = settling.isOn ? settling.pauseMs() : SWEEP_MS * draws("fleet").between(0.9, 1.1);
-        if (pauseMs !== undefined) await process.clock.sleep(pauseMs);
-        else {
-          // What the provider took last is counted by then.
-          await process.clock.sleep(story.stripe.lagMsMax);
-          isDone = true;
-        }
-        if (isDone) return;
-      }
-    };
-    rounds().catch((error: unknown) => world.bug("the sweeper threw", error));
-  }
-
-  function addConsumer(): void {
-    const process = newProcess("consumer");
-    consumer = process;
-    const doors = startControl(world, process);
-    const letters = queuePort(process, deadLetters, { network, loop });
-    const handle = async (body: string): Promise<void> => {
-      const sent = queue.counts.sent;
-      await deadLetter(doors, body);
-      if (queue.counts.sent > sent) sometimes.count("dead letter rung again");
-    };
-    runConsumer(
-      { queue: letters, clock: process.clock, entropy: draws("entropy").entropy, log: doors.log },
-      { name: "dead_letters", atOnce: DEAD_LETTERS_AT_ONCE, handle: ({ body }) => handle(body) },
-      new AbortController().signal,
-    ).catch((error: unknown) => world.bug("the consumer threw", error));
-  }
-
-  for (let i = 0; i < CONTROLS; i++) addControl();
-  if (harm.sweeperOff === 0) for (let i = 0; i < SWEEPERS; i++) addSweeper();
-  addConsumer();
+  const fleet = createControlFleet(world, {
+    settling,
+    lagMs: story.stripe.lagMsMax,
+    onSettled: () => (isDone = true),
+  });
+  fleet.start();
   for (let i = 0; i < shape.agents; i++) {
     const slots = 1 + Math.floor(draws("fleet").unit() * shape.slotsMax);
     const isRich = harm.unequalAgents > 0 && i < 2;
@@ -366,8 +275,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   for (const place of places) place.start();
   startChaos(world, {
     places,
-    controls: () => controls.map(({ process }) => process),
-    sweepers: () => sweepers,
+    controls: () => fleet.controls.map(({ process }) => process),
+    sweepers: () => fleet.sweepers,
   });
 
   const customer = createProcess(loop, { name: "customer", kind: "customer", skewMs: 0 });
@@ -402,20 +311,22 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       process.cutOffUntil = 0;
       if (process.isPaused) process.goOn();
     }
-    while (sweepers.length < SWEEPERS) addSweeper();
+    fleet.heal();
   }
 
+  const leases = createLeaseCheck({
+    checker,
+    now: loop.now,
+    agents: standing,
+    troubleAt,
+    controlFaultAt: () => fleet.faultAt,
+    isBlind: harm.sweeperOff > 0 && harm.messagesLost > 0,
+  });
   const waiting = createWaitingCheck({
     checker,
     now: loop.now,
     agents: standing,
-    faultAt: () =>
-      Math.max(
-        controlFaultAt,
-        ...standing().map(({ process }) => process.faultAt),
-        ...controls.map(({ process }) => process.faultAt),
-        ...sweepers.map((process) => process.faultAt),
-      ),
+    faultAt: () => Math.max(fleet.faultAt, ...standing().map(({ process }) => process.faultAt)),
     troubleAt,
   });
   const isWaitedFor = ({ id, status }: Job): boolean => status !== "awaiting_upload" || comes(id);
@@ -423,15 +334,13 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const comes = (id: string): boolean => fates.find(id)?.neverUploads === false;
   function settle(): void {
     trace.note(`all jobs have ended; ${shape.settles} is waited for`);
-    settling.begin();
     for (const place of places) place.close();
-    // Two would do all twice, and dead letters are none any more.
-    for (const process of sweepers.splice(1)) process.kill();
-    consumer?.kill();
+    fleet.settle();
     loop.after(SETTLE_MS_MAX, () => (isDone = true));
   }
   const tick = (): void => {
     waiting();
+    leases.orphans();
     const elapsed = loop.now() - startMs;
     const isAllOver =
       rates === NO_FAULTS && open === 0 && elapsed > calmAt && ![...checker.open.values()].some(isWaitedFor);
@@ -478,8 +387,9 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     sometimes: sometimes.counts,
     failoverMs: failover.samples,
     failoverExcused: failover.excused,
-    wastedSeconds,
-    workSeconds,
+    drainMs: drains.samples,
+    wastedSeconds: work.wastedSeconds,
+    workSeconds: work.seconds,
     bellsSent: queue.counts.sent,
     ...claims.figures(),
     events: loop.events(),
@@ -487,14 +397,6 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     hash: trace.hash(),
     calls: script?.calls ?? [],
   };
-}
-
-const honest = { loses: () => false, doubles: () => false, heedsStale: () => false, redelivers: () => true };
-
-function ratesOf({ profile, without = [] }: SimulationAsk, draws: Draws): Rates {
-  const drawn = drawRates(draws, profile);
-  if (without.length === 0) return drawn;
-  return { ...drawn, ...Object.fromEntries(without.map((name) => [name, 0])) };
 }
 
 function explain(error: unknown): string {

@@ -5,6 +5,7 @@ import type { BlobEngine } from "./blob-engine.ts";
 import type { Checker } from "./checker.ts";
 import type { ControlInstance } from "./control-instance.ts";
 import type { Draws } from "./draws.ts";
+import type { DrainTimes } from "./drain-times.ts";
 import type { Failover } from "./failover.ts";
 import type { Fates } from "./fates.ts";
 import type { MoneyOutside } from "./money-doors.ts";
@@ -33,6 +34,7 @@ export interface World {
   readonly fates: Fates;
   readonly checker: Checker;
   readonly failover: Failover;
+  readonly drains: DrainTimes;
   readonly sometimes: Sometimes;
   /** The stream of chance for this purpose. */
   draws(purpose: string): Draws;
