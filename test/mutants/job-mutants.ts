@@ -16,14 +16,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "a look raises the rev",
-    file: decide,
-    find: 'timersOnly: event.type === "looked" && event.held,',
-    replace: "timersOnly: false,",
-    breaks: "looks make completes lose their race",
-    by: "jobs",
-  },
-  {
     name: "cancel reopens what has ended",
     file: decide,
     find: '    case "cancel-asked":\n      if (isTerminal(job.status)) return false;\n',
@@ -85,14 +77,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     find: '    if (job.status === "succeeded") add("retention", job.expiresAt);\n',
     replace: "",
     breaks: "results are kept for ever (15)",
-    by: "jobs",
-  },
-  {
-    name: "no bell is owed",
-    file: job,
-    find: "  if (ready.length > 0) {\n    const from",
-    replace: "  if (ready.length > 99) {\n    const from",
-    breaks: "agents must ask for every stage",
     by: "jobs",
   },
   {
@@ -162,14 +146,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "a claim on an old clock",
-    file: apply,
-    find: 'if (event.type === "claimed" && doors.clock.now() - now > CLAIM_AGE_MS_MAX) continue;',
-    replace: 'if (event.type === "claimed" && doors.clock.now() - now > CLAIM_AGE_MS_MAX * 1_000) continue;',
-    breaks: "a lease begins in the past and is lost at once",
-    by: "jobs",
-  },
-  {
     name: "the sweeper trusts the index",
     file: "functions/sweep/sweep.ts",
     find: "if (item === undefined || !isOverdue(item, doors.clock.now())) return;",
@@ -224,14 +200,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     find: "job.expiresAt === undefined || job.expiresAt > now) return false;",
     replace: "job.expiresAt === undefined) return false;",
     breaks: "results expire at the first look (4)",
-    by: "jobs",
-  },
-  {
-    name: "an agent that fails is not backed off",
-    file: "gpu-agent/heartbeat.ts",
-    find: "        run.dropped.abort();\n      }\n    }\n    if (ask.ahead)",
-    replace: "      }\n    }\n    if (ask.ahead)",
-    breaks: "work that is another's by now runs to its end",
     by: "jobs",
   },
 ];

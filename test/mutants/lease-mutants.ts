@@ -95,14 +95,6 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "nobody is told to drop",
-    file: agents,
-    find: "if (!own) drop.push({ job: jobId, stage: kind, epoch });",
-    replace: "",
-    breaks: "canceled and overtaken work runs to its end",
-    by: "jobs",
-  },
-  {
     name: "agent id reused",
     file: agents,
     find: 'const id = newId("agt", now, doors.entropy(10));',
@@ -111,29 +103,11 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "foreign output accepted",
-    file: agents,
-    find: "const stored = output.key.startsWith(prefix) ? await blobs.head(output.key) : undefined;\n    if (stored === undefined || stored.sha256 !== output.sha256 || stored.bytes !== output.bytes) {",
-    replace:
-      "const stored = await blobs.head(output.key);\n    if (stored === undefined && prefix === output.key) {",
-    breaks: "bytes of another epoch, or none, are accepted (6)",
-    by: "jobs",
-  },
-  {
     name: "shared output key",
     file: "functions/agents/lease-offer.ts",
     find: "return `${blobPrefix(jobId)}${kind}/e${epoch}-`;",
     replace: 'return epoch === 0 ? "" : `${blobPrefix(jobId)}${kind}/e1-`;',
     breaks: "a zombie writes where its successor does (6)",
-    by: "jobs",
-  },
-  {
-    name: "a repeated complete hands out nothing",
-    file: agents,
-    find: "const stage = ask.nextClaimId === undefined ? undefined : grantedTo(job, ask.nextClaimId);",
-    replace:
-      "const stage = ask.nextClaimId === undefined || !applied.changed ? undefined : grantedTo(job, ask.nextClaimId);",
-    breaks: "a lost reply loses the lease that it granted",
     by: "jobs",
   },
   {
@@ -147,8 +121,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "no budget for crashes",
     file: decide,
-    find: "let isSpent = spent >= budget.max;\n",
-    replace: "let isSpent = false;\n",
+    find: "if (!isSpent) return retry(job, stage, budget.of, now);",
+    replace: 'if (!isSpent || budget.of === "crashed") return retry(job, stage, budget.of, now);',
     breaks: "a photograph that kills workers kills them for ever (5)",
     by: "jobs",
   },
@@ -169,27 +143,11 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "lost without caution",
-    file: decide,
-    find: "if ((stage.tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && !by.idle) return false;",
-    replace: "",
-    breaks: "a stage that loses its agents takes others' work with it",
-    by: "jobs",
-  },
-  {
     name: "out of memory without budget",
     file: "shared/domain/budget.ts",
     find: 'return { of: "oom", max: OOM_MAX, code: "out_of_memory" };',
     replace: 'return { of: "oom", max: OOM_MAX * 1_000_000, code: "out_of_memory" };',
     breaks: "a photograph too large for every agent is tried for ever (5)",
-    by: "jobs",
-  },
-  {
-    name: "no hard deadline",
-    file: decide,
-    find: "if (isLeased(stage) && stage.hardDeadline <= now) {",
-    replace: "if (isLeased(stage) && stage.hardDeadline <= 0) {",
-    breaks: "a try that never ends is never ended",
     by: "jobs",
   },
   {

@@ -83,6 +83,8 @@ export interface Outcome extends EndCounts {
 }
 
 /** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
+/** Where agents are unequal, so many have models that the others lack. */
+const RICH_AGENTS = 2;
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended by then, once faults have stopped. */
@@ -267,7 +269,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   fleet.start();
   for (let i = 0; i < shape.agents; i++) {
     const slots = 1 + Math.floor(draws("fleet").unit() * shape.slotsMax);
-    const isRich = harm.unequalAgents > 0 && i < 2;
+    const isRich = harm.unequalAgents > 0 && i < RICH_AGENTS;
     places.push(createAgentPlace(world, { name: `agent-${i}`, slots, isRich, isForeign: false }));
   }
   if (harm.foreignAgents > 0)
@@ -307,6 +309,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     trace.note("the faults stop");
     rates = NO_FAULTS;
     network.heal();
+    if (harm.richLeave > 0) for (const place of places.slice(0, RICH_AGENTS)) place.close();
     for (const { process } of standing()) {
       process.cutOffUntil = 0;
       if (process.isPaused) process.goOn();
@@ -363,6 +366,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     checker,
     fates,
     accepted,
+    haveRichLeft: harm.richLeave > 0,
     digestOf: (key) => blobs.head(key)?.sha256,
     intakeExcuses: excuses.of,
     isWaitedFor: (id) => shape.settles !== "never" || comes(id),
