@@ -9,7 +9,8 @@ import { openSqsQueue } from "#shared/adapters/sqs-queue.ts";
 import { createUrlSigner } from "#shared/adapters/url-signer.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { SWEEP_MS } from "#shared/domain/limits.ts";
-import type { Blobs, Clock, Entropy, Queue, Store } from "#shared/ports.ts";
+import type { StoreClock } from "#shared/store-clock.ts";
+import type { Blobs, Entropy, Queue, Store } from "#shared/ports.ts";
 import type { AwsPlaces } from "./aws-places.ts";
 import type { DataFolder } from "./data-folder.ts";
 
@@ -40,7 +41,7 @@ export interface EnginesAsk {
   readonly data: DataFolder;
   /** Where this stack is reached. */
   readonly url: string;
-  readonly clock: Clock;
+  readonly clock: StoreClock;
   readonly entropy: Entropy;
   /** Told of each key once its bytes are safe, where they come through this process. */
   readonly onStored: (key: string) => Promise<void>;
@@ -88,7 +89,7 @@ export async function openAwsEngines(ask: EnginesAsk, places: AwsPlaces): Promis
   const { clock } = ask;
   const options = ask.onCall === undefined ? {} : { onCall: ask.onCall };
   await using opening = new AsyncDisposableStack();
-  const store = opening.use(await openDynamoStore({ ...options, table: places.table }));
+  const store = opening.use(await openDynamoStore({ ...options, table: places.table, clock }));
   const queue = opening.use(await openSqsQueue({ ...options, url: places.doorbellsUrl, clock }));
   const deadLetters = opening.use(await openSqsQueue({ ...options, url: places.deadLettersUrl, clock }));
   const uploads = opening.use(await openSqsQueue({ ...options, url: places.uploadsUrl, clock }));

@@ -32,6 +32,7 @@ import { sweep, type SweepDoors } from "#functions/sweep/sweep.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { lockFolder } from "#shared/adapters/folder-lock.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
+import { createStoreClock } from "#shared/store-clock.ts";
 import { systemEntropy } from "#shared/adapters/system-entropy.ts";
 import { ALONE, FLEET } from "#shared/domain/budget.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
@@ -102,7 +103,7 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
   const data = await openDataFolder(options.dataDir);
   const logFile = openLogFile(data.logFile);
   closers.push(logFile.close);
-  const clock = systemClock;
+  const clock = createStoreClock(systemClock);
   const entropy = systemEntropy;
   const log = createLog({
     level: options.logLevel,

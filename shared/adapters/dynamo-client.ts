@@ -8,6 +8,7 @@ import {
   type CallLimits,
   clientSettings,
 } from "./aws-client.ts";
+import type { StoreClock } from "../store-clock.ts";
 
 /** Claim and complete are given up after four seconds (docs/architecture.md), so nothing here takes longer. */
 const LIMITS: CallLimits = { attemptMs: 1_500, deadlineMs: 4_000, attempts: 4 };
@@ -28,8 +29,14 @@ export interface DynamoDoor extends Disposable {
   call<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
 
-export async function openDynamoDoor(options: AwsOptions, table: string): Promise<DynamoDoor> {
+export interface DynamoOptions extends AwsOptions {
+  /** Follows the time that the table's replies tell (shared/store-clock.ts). */
+  readonly clock?: StoreClock;
+}
+
+export async function openDynamoDoor(options: DynamoOptions, table: string): Promise<DynamoDoor> {
   const client = new DynamoDBClient(clientSettings(options, LIMITS));
+  if (options.clock !== undefined) observeDates(client, options.clock);
   if (options.onCall !== undefined) reportCalls(client, options.onCall);
   const named = { thing: "store", target: `the table ${table}` } as const;
   return {
@@ -47,6 +54,20 @@ async function endpointOf(client: DynamoDBClient): Promise<string | undefined> {
   if (endpoint === undefined) return undefined;
   const { protocol, hostname, port } = endpoint;
   return `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`;
+}
+
+/** Of each single reply: repeats and their pauses would say too little about now. */
+function observeDates(client: DynamoDBClient, clock: StoreClock): void {
+  client.middlewareStack.add(
+    (next) => async (request) => {
+      const askedAt = clock.now();
+      const result = await next(request);
+      const { headers = {} } = result.response as { readonly headers?: Readonly<Record<string, string>> };
+      clock.observe(Date.parse(headers["date"] ?? ""), askedAt);
+      return result;
+    },
+    { step: "deserialize", name: "observeDates", priority: "low" },
+  );
 }
 
 function reportCalls(client: DynamoDBClient, onCall: (call: AwsCall) => void): void {

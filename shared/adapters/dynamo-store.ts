@@ -11,8 +11,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import type { Committed, Item, Key, Store, StoreScan } from "../ports.ts";
-import type { AwsOptions } from "./aws-client.ts";
-import { type DynamoDoor, openDynamoDoor } from "./dynamo-client.ts";
+import { type DynamoDoor, type DynamoOptions, openDynamoDoor } from "./dynamo-client.ts";
 import { commitPut, commitTransaction } from "./dynamo-commit.ts";
 import { itemOf, keyAttributes } from "./dynamo-item.ts";
 import { listIndex, listPartition, scanTable } from "./dynamo-page.ts";
@@ -29,7 +28,7 @@ const WRITE_ID_CHARS = 22;
  * @throws what `verifyDynamoTable` throws.
  */
 export async function openDynamoStore(
-  options: AwsOptions & { readonly table: string },
+  options: DynamoOptions & { readonly table: string },
 ): Promise<Store & StoreScan & AsyncDisposable> {
   const door = await openDynamoDoor(options, options.table);
   try {

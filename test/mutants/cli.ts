@@ -37,11 +37,18 @@ function chosen(): Mutant[] {
   });
 }
 
+const CONTROL_SEEDS = 3;
+
 async function main(): Promise<void> {
   const startedAt = performance.now();
   const ask = { seeds: Number(values.seeds), jobs: Number(values.jobs) };
   const queue = chosen();
   const count = queue.length;
+  // Where the source as it is does not pass, or does not even run, nothing that dies proves anything.
+  for (const by of ["jobs", "books"] as const) {
+    const { seed, what } = await hunt({ by }, { ...ask, seeds: CONTROL_SEEDS });
+    if (seed !== undefined) throw new Error(`The source as it is fails at seed ${seed}: ${what}`);
+  }
   const hunts: { readonly mutant: Mutant; readonly hunt: Hunt }[] = [];
   const worker = async (): Promise<void> => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {

@@ -32,14 +32,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "no deadline of the job",
-    file: decide,
-    find: "  if (job.finishBy <= now) {",
-    replace: "  if (job.finishBy <= 0) {",
-    breaks: "a job whose stage nobody can run never ends (1)",
-    by: "jobs",
-  },
-  {
     name: "the timer forgets the look",
     file: job,
     find: '      add("lease", stage.lookAt);\n',
@@ -53,14 +45,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     find: '    if (isReady(stage)) add("ring", stage.ringAt);\n',
     replace: "",
     breaks: "a lost bell is rung again only a day later (15)",
-    by: "jobs",
-  },
-  {
-    name: "the timer forgets the deadline of the job",
-    file: job,
-    find: '  add("lease", job.finishBy);\n',
-    replace: "",
-    breaks: "nobody comes to end the job (1, 15)",
     by: "jobs",
   },
   {

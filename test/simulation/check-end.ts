@@ -28,8 +28,6 @@ export function checkEnd(parts: {
   readonly digestOf: (key: string) => string | undefined;
   /** Tries of the job's intake that ended with their process, or without an engine. */
   readonly intakeExcuses: (jobId: string) => number;
-  /** Agents with models that the others lack left for good. */
-  readonly haveRichLeft: boolean;
   /** Whether the run went on until this job's bytes, or its upload's end, had come. */
   readonly isWaitedFor: (jobId: string) => boolean;
   /** How many objects lie below its prefix. Absent: it was not waited until they are gone. */
@@ -86,8 +84,7 @@ export function checkEnd(parts: {
           checker.breach(1, `${name} though there was room for it`);
         return;
       case "deadline_exceeded":
-        // What only those could do who have left.
-        if (!parts.haveRichLeft) counts.infra += 1;
+        counts.infra += 1;
         return;
       case undefined:
       default:

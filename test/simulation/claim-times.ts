@@ -12,6 +12,8 @@ export function createClaimTimes(now: () => number): ClaimTimes {
   const after: number[] = [];
   return {
     note(ms, troubleAt) {
+      // Asked while the store was away: refused.
+      if (now() - ms < troubleAt) return;
       (now() - troubleAt <= AFTER_MS ? after : steady).push(ms);
     },
     figures: () => ({ claimMsSteady: p99(steady), claimMsAfter: p99(after) }),

@@ -68,7 +68,6 @@ export type FaultName =
   | "sweeperOff"
   | "redeliveryOff"
   | "longStoreOutageMs"
-  | "richLeave"
   /** Of one instance of the control plane; either way. */
   | "oneControlSkewMs";
 export const FAULT_NAMES: readonly FaultName[] = [
@@ -76,7 +75,6 @@ export const FAULT_NAMES: readonly FaultName[] = [
   "sweeperOff",
   "redeliveryOff",
   "longStoreOutageMs",
-  "richLeave",
   "oneControlSkewMs",
 ];
 export type Rates = Readonly<Record<FaultName, number>>;
@@ -124,8 +122,6 @@ export function drawRates(draws: Draws, profile: Profile, without: readonly Faul
   const longMs = draws.decades(30 * 60_000, 180 * 60_000);
   if (long < 0.01) rates["longStoreOutageMs"] = longMs;
   for (const name of without) rates[name] = 0;
-  // Those who have a model leave for good: what was planned with it waits for the end of its time.
-  if (draws.chance(0.015)) Object.assign(rates, { richLeave: 1, unequalAgents: 1 });
   return rates as Rates;
 }
 

@@ -309,7 +309,6 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     trace.note("the faults stop");
     rates = NO_FAULTS;
     network.heal();
-    if (harm.richLeave > 0) for (const place of places.slice(0, RICH_AGENTS)) place.close();
     for (const { process } of standing()) {
       process.cutOffUntil = 0;
       if (process.isPaused) process.goOn();
@@ -366,7 +365,6 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     checker,
     fates,
     accepted,
-    haveRichLeft: harm.richLeave > 0,
     digestOf: (key) => blobs.head(key)?.sha256,
     intakeExcuses: excuses.of,
     isWaitedFor: (id) => shape.settles !== "never" || comes(id),

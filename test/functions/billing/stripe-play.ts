@@ -19,6 +19,8 @@ const ROUNDS_MAX = 24 * 2 * 20;
 /** What arrives late is processed within a few hours; a lag beyond an hour between readings would fool any comparison. */
 const LAG_MS_MAX = 50 * 60_000;
 
+const CALM: StripeRates = { failBefore: 0, failAfter: 0, drop: 0, lagMsMax: LAG_MS_MAX };
+
 /** @returns what does not agree in the end; the faults of the provider stop before. */
 export async function playStripe(seed: number): Promise<string[]> {
   const draw = chance(seed);
@@ -71,7 +73,7 @@ export async function playStripe(seed: number): Promise<string[]> {
   }
   const faultsEndAt = money.clock.at + 2 * DAY_MS;
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    if (money.clock.at > faultsEndAt) rates = { ...rates, failBefore: 0, failAfter: 0, drop: 0 };
+    if (money.clock.at > faultsEndAt) rates = CALM;
     await sweepMoney(money);
     const isOwing = (await money.items()).some(({ indexes }) => indexes.due?.pk.startsWith("DUE#money#"));
     money.clock.at += HOUR_MS / 2;
