@@ -27,7 +27,7 @@ import type {
   Verdict,
 } from "#shared/domain/message.ts";
 import type { Stage } from "#shared/domain/stage.ts";
-import type { Blobs } from "#shared/ports.ts";
+import type { Blobs, Store } from "#shared/ports.ts";
 
 export interface AgentDoors extends ApplyDoors {
   readonly blobs: Blobs;
@@ -143,14 +143,17 @@ async function claimJob(
 /**
  * Commits a finished stage, and with `nextClaimId` claims the next one in the same transaction. A repeat is answered
  * with the lease that was granted the first time.
- * @throws Fault input `output_invalid` when an output is not what and where the agent says.
+ * @throws Fault input `output_invalid` when an output of its own stage is not what and where the agent says.
  */
 export async function complete(
   doors: AgentDoors,
   agent: AgentRecord,
   ask: CompleteAsk,
 ): Promise<CompleteAnswer> {
-  await verifyOutputs(doors.blobs, ask);
+  const invalid = await findInvalid(doors.blobs, ask);
+  // Of a job that is over or erased the bytes may be gone: a latecomer hears that it is late, not that it erred.
+  if (invalid !== undefined && (await isHolder(doors.store, agent, ask)))
+    throw new Fault("input", "output_invalid", `The output ${invalid} is not stored as it was described.`);
   const applied = await apply(doors, ask.job, {
     type: "completed",
     stage: ask.stage,
@@ -227,14 +230,22 @@ function grantedTo(job: Job, claimId: string): Stage | undefined {
   return job.stages.find((stage) => stage.status === "leased" && stage.claimId === claimId);
 }
 
-async function verifyOutputs(blobs: Blobs, ask: CompleteAsk): Promise<void> {
+/** The name of an output that is not stored, or not as described. */
+async function findInvalid(blobs: Blobs, ask: CompleteAsk): Promise<string | undefined> {
   const prefix = outputPrefix(ask.job, ask.stage, ask.epoch);
   for (const [name, output] of Object.entries(ask.outputs)) {
     const stored = output.key.startsWith(prefix) ? await blobs.head(output.key) : undefined;
-    if (stored === undefined || stored.sha256 !== output.sha256 || stored.bytes !== output.bytes) {
-      throw new Fault("input", "output_invalid", `The output ${name} is not stored as it was described.`);
-    }
+    if (stored === undefined || stored.sha256 !== output.sha256 || stored.bytes !== output.bytes) return name;
   }
+  return undefined;
+}
+
+/** Whether the stage is still the agent's own. Once it is not, at this epoch it never will be again. */
+async function isHolder(store: Store, agent: AgentRecord, ask: CompleteAsk): Promise<boolean> {
+  const found = await loadJob(store, ask.job).catch(missingAsUndefined);
+  if (found === undefined) return false;
+  const { status, epoch, agent: holder } = stageOf(found.job, ask.stage);
+  return status === "leased" && epoch === ask.epoch && holder === agent.id;
 }
 
 function missingAsUndefined(error: unknown): undefined {

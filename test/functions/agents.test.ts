@@ -112,6 +112,22 @@ test("an output outside the stage's own prefix, or other bytes than described, i
   expect(stageOf(await jobOf(plane), "upscale").status).toBe("leased");
 });
 
+test("a stage of an erased job, whose bytes are gone, is completed too late, not wrongly", async () => {
+  const plane = controlPlane();
+  await readyJob(plane);
+  const agent = await newAgent(plane);
+  const analyzed = await agents.complete(
+    plane,
+    agent,
+    await finished(plane, own(await granted(plane, agent, "clm_1")), "clm_2"),
+  );
+  if (analyzed.verdict !== "accepted" || analyzed.next === undefined) throw new Error("no next lease");
+  const ask = await finished(plane, own(analyzed.next));
+  await apply(plane, "job_1", { type: "erase-asked" });
+  for (const { key } of Object.values(ask.outputs)) await plane.blobs.delete(key);
+  expect(await agents.complete(plane, agent, ask)).toEqual({ verdict: "stale" });
+});
+
 test("a dead agent's stage is given to the next one that hears the doorbell", async () => {
   const plane = controlPlane();
   await readyJob(plane);
