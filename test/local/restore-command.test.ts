@@ -145,7 +145,10 @@ test("a stopped restoration goes on from its last finished stage when the comman
     status: "done",
     epoch: 1,
   });
-  expect(stopped?.stages.find((stage) => stage.kind === "upscale")?.status).toBe("ready");
+  // Wherever the stop found the chain: the next stage was given back and waits, no agent holds it.
+  const waiting = stopped?.stages.filter((stage) => stage.status === "ready") ?? [];
+  expect(waiting.length).toBeGreaterThan(0);
+  expect(stopped?.stages.map((stage) => stage.status)).not.toContain("leased");
   const { code } = await restore(photo, "--scale", "4", ...own(data));
   expect(code).toBe(0);
   const jobs = await jobsOf(data);
@@ -153,9 +156,7 @@ test("a stopped restoration goes on from its last finished stage when the comman
   expect(jobs[0]).toMatchObject({ id: stopped?.id, status: "succeeded" });
   expect(jobs[0]?.stages.find((stage) => stage.kind === "analyze")?.epoch).toBe(1);
   // A stop is no failure of the photograph.
-  expect(jobs[0]?.stages.find((stage) => stage.kind === "upscale")?.tries ?? {}).not.toHaveProperty(
-    "crashed",
-  );
+  for (const stage of jobs[0]?.stages ?? []) expect(stage.tries ?? {}).not.toHaveProperty("crashed");
 });
 
 test("wrong usage is one sentence and exit code 2; --help explains everything", async () => {
