@@ -131,7 +131,7 @@ test("a stopped restoration goes on from its last finished stage when the comman
   await using folder = await temporaryFolder();
   const photo = join(folder.path, "slow.png");
   const data = join(folder.path, "data");
-  await writeFile(photo, await painted(320, 320).png().toBuffer());
+  await writeFile(photo, await painted(192, 192).png().toBuffer());
   {
     await using command = run(RESTORE, [photo, "--scale", "4", ...own(data)]);
     await command.printed(/✓ analyze/);
