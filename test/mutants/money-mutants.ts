@@ -36,14 +36,6 @@ export const MONEY_MUTANTS: readonly Mutant[] = [
     by: "books",
   },
   {
-    name: "an event under a random id",
-    file: outbox,
-    find: "    id: `evt_${subject}_${type}`,",
-    replace: "    id: `evt_${subject}_${type}_${Math.random()}`,",
-    breaks: "a receiver cannot know a repeat (16)",
-    by: "books",
-  },
-  {
     name: "meter events under a random id",
     file: "functions/billing/outbox-sender.ts",
     find: "const { id: identifier, funding, rateClass, units, timestamp } = event;",
@@ -66,7 +58,7 @@ export const MONEY_MUTANTS: readonly Mutant[] = [
     find: "return now - event.owedAt >= BLIND_AFTER_MS || now >= meterClosesAt(event.month);",
     replace: "return now - event.owedAt >= BLIND_AFTER_MS;",
     breaks: "units are sent and never invoiced (3)",
-    by: "books",
+    by: "jobs",
   },
   {
     name: "compared while events are pending",

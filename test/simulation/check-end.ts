@@ -2,10 +2,12 @@
 import type { Job } from "#shared/domain/job.ts";
 import type { Checker } from "./checker.ts";
 import { isOver } from "./check-job.ts";
-import { injectedOf, type Fates } from "./fates.ts";
+import { injectedOf, type Fate, type Fates } from "./fates.ts";
 
 /** Worker deaths without which no photograph is poison. */
 const DEATHS_MIN = 3;
+/** The same where all of them died on one agent. */
+const DEATHS_ALONE_MIN = 5;
 
 export interface EndCounts {
   lost: number;
@@ -60,7 +62,7 @@ export function checkEnd(parts: {
     const name = `${job.id} failed as ${job.error?.code} at ${stage?.kind ?? "its intake"}`;
     switch (job.error?.code) {
       case "poison":
-        if (stage !== undefined && injectedOf(fate, stage.kind, "death") >= DEATHS_MIN) return;
+        if (stage !== undefined && isPoison(fate, stage.kind)) return;
         counts.innocentPoisoned += 1;
         checker.breach(14, `${name} after ${injectedOf(fate, stage?.kind ?? "", "death")} deaths`);
         return;
@@ -90,6 +92,13 @@ export function checkEnd(parts: {
       default:
         checker.breach(1, `${name}, which nothing explains`);
     }
+  }
+
+  /** Enough workers died of it, on two agents or often enough on one. */
+  function isPoison(fate: Fate, stage: string): boolean {
+    const deaths = injectedOf(fate, stage, "death");
+    const agents = fate.diedOn.get(stage)?.size ?? 0;
+    return deaths >= (agents > 1 ? DEATHS_MIN : DEATHS_ALONE_MIN);
   }
 
   function checkErased(job: Job): void {

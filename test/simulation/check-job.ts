@@ -6,8 +6,17 @@ import type { Change } from "./store-engine.ts";
 
 type Tell = (invariant: number, what: string) => void;
 
+interface Judge {
+  readonly breach: Tell;
+  /** The stored bytes' digest, if there are any. */
+  readonly digestOf: (key: string) => string | undefined;
+  readonly now: number;
+}
+
 const LOOK_AT_MOST_MS = 23_000;
 const DISCARD_MS = 600_000;
+/** Results are kept for hours: clocks differ by less. */
+const KEPT_MARGIN_MS = 60_000;
 /** More claims than all budgets of a stage allow together. */
 const CLAIMS_MAX = 100;
 const OVER = new Set(["succeeded", "failed", "canceled", "expired"]);
@@ -82,17 +91,16 @@ function checkTimer(job: Job, { indexes }: Item, breach: Tell): void {
 }
 
 /** From one state to the next. */
-export function checkJobChange(
-  { before, after, write }: Change,
-  { breach, digestOf }: { readonly breach: Tell; readonly digestOf: (key: string) => string | undefined },
-): void {
+export function checkJobChange({ before, after, write }: Change, { breach, digestOf, now }: Judge): void {
   if (before === undefined || after === undefined) return;
   const old = before.body as Job;
   const job = after.body as Job;
-  if (isOver(old)) checkEnded(old, job, breach);
+  if (isOver(old)) checkEnded(old, job, { breach, now });
   if (after.rev < before.rev) breach(12, `${job.id}: rev fell`);
   if (write.op === "put" && write.keepRev === true && !isSameButTimers(old, job))
     breach(12, `${job.id}: a write that keeps its rev changed more than timers`);
+  if (after.rev > before.rev && isSameButTimers(old, job) && JSON.stringify(old) !== JSON.stringify(job))
+    breach(12, `${job.id}: a look that changed only a timer raised its rev`);
   for (const [i, stage] of job.stages.entries()) {
     const was = old.stages[i];
     if (was === undefined || was.kind !== stage.kind) {
@@ -103,8 +111,10 @@ export function checkJobChange(
   }
 }
 
-function checkEnded(old: Job, job: Job, breach: Tell): void {
+function checkEnded(old: Job, job: Job, { breach, now }: Pick<Judge, "breach" | "now">): void {
   const isExpiry = old.status === "succeeded" && job.status === "expired";
+  if (isExpiry && job.erasure === undefined && now < (old.expiresAt ?? 0) - KEPT_MARGIN_MS)
+    breach(4, `${job.id} expired before its time`);
   if (job.status !== old.status && !isExpiry) breach(4, `${job.id} went from ${old.status} to ${job.status}`);
   if (JSON.stringify(job.stages) !== JSON.stringify(old.stages))
     breach(4, `${job.id} is ${old.status} and its stages changed`);
@@ -113,7 +123,7 @@ function checkEnded(old: Job, job: Job, breach: Tell): void {
 function checkStep(
   job: Job,
   { was, stage }: { readonly was: Stage; readonly stage: Stage },
-  { breach, digestOf }: { readonly breach: Tell; readonly digestOf: (key: string) => string | undefined },
+  { breach, digestOf }: Pick<Judge, "breach" | "digestOf">,
 ): void {
   const name = `${job.id} ${stage.kind}`;
   const isClaim = stage.status === "leased" && (was.status !== "leased" || was.epoch !== stage.epoch);

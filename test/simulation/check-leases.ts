@@ -1,5 +1,6 @@
 /** What is leased is worked on, or taken away in time; what is worked on is not taken away (8). */
 import type { Job } from "#shared/domain/job.ts";
+import type { Stage } from "#shared/domain/stage.ts";
 import type { StandingAgent } from "./agent-place.ts";
 import type { Checker } from "./checker.ts";
 
@@ -21,19 +22,24 @@ export function createLeaseCheck(parts: {
   readonly troubleAt: () => number;
   /** The last moment at which a fault was done to the control plane or a sweeper. */
   readonly controlFaultAt: () => number;
-  /** Neither detector can be relied on. */
-  readonly isBlind: boolean;
+  /** Whether a detector is there that can be relied on for this job. */
+  readonly isSeen: (jobId: string) => boolean;
 }): LeaseCheck {
   const { checker, now } = parts;
   /** Since when the stage of this epoch has had nobody. */
   const alone = new Map<string, number>();
 
-  function hasHolder(id: string | undefined): boolean {
-    const agent = parts.agents().find((each) => each.id === id);
+  function hasHolder(job: string, stage: Stage): boolean {
+    const agent = parts.agents().find(({ id }) => id === stage.agent);
     if (agent === undefined || !agent.process.isAlive) return false;
     // An agent that stands still or is cut off may come back to it.
     const isAway = agent.process.isPaused || agent.process.cutOffUntil > now();
-    return isAway || agent.workers.some(({ isBusy }) => isBusy);
+    return (
+      isAway ||
+      agent.workers.some(
+        ({ lease }) => lease?.job === job && lease.stage === stage.kind && lease.epoch === stage.epoch,
+      )
+    );
   }
 
   return {
@@ -41,12 +47,12 @@ export function createLeaseCheck(parts: {
       const seen = new Set<string>();
       for (const job of checker.open.values()) {
         for (const stage of job.stages) {
-          if (stage.status !== "leased" || hasHolder(stage.agent)) continue;
+          if (stage.status !== "leased" || hasHolder(job.id, stage)) continue;
           const name = `${job.id} ${stage.kind} ${stage.epoch}`;
           seen.add(name);
           const since = alone.get(name);
           if (since === undefined || parts.troubleAt() > since) alone.set(name, now());
-          else if (now() - since > ORPHANED_MS_MAX && !parts.isBlind)
+          else if (now() - since > ORPHANED_MS_MAX && parts.isSeen(job.id))
             checker.breach(8, `${name} was leased to nobody for ${Math.round((now() - since) / 1000)} s`);
         }
       }

@@ -32,6 +32,7 @@ export function createChecker(parts: {
   readonly onBreach: (breach: Breach) => void;
   /** The stored bytes' digest, if there are any. */
   readonly digestOf: (key: string) => string | undefined;
+  readonly now: () => number;
 }): Checker {
   const jobs = new Map<string, Job>();
   const open = new Map<string, Job>();
@@ -61,7 +62,7 @@ export function createChecker(parts: {
             continue;
           }
           checkJobItem(change, breach);
-          checkJobChange(change, { breach, digestOf: parts.digestOf });
+          checkJobChange(change, { breach, digestOf: parts.digestOf, now: parts.now() });
           jobs.set(after.id, after);
           if (isOver(after)) open.delete(after.id);
           else open.set(after.id, after);

@@ -1,7 +1,14 @@
 /** Calls to the control plane, as HTTP makes them: to any instance, with a time-out, perhaps twice, perhaps unheard. */
 import * as agents from "#functions/agents/agents.ts";
 import { putAside } from "#functions/unreadable.ts";
-import { Capabilities, PROTOCOL_VERSION, type ClaimAsk, type CompleteAsk } from "#shared/domain/message.ts";
+import {
+  Capabilities,
+  PROTOCOL_VERSION,
+  type ClaimAsk,
+  type CompleteAsk,
+  type FailAsk,
+  type ReleaseAsk,
+} from "#shared/domain/message.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { ControlApi } from "#agent/control-client.ts";
 import { FLEET_SECRET, type ControlInstance } from "./control-instance.ts";
@@ -111,6 +118,10 @@ export function simulatedControlApi(world: World, caller: SimulatedProcess): Con
       return call(op, async (instance) => act(instance, await agents.authenticate(instance, token), sent));
     };
   };
+  function isGranted({ job, nextClaimId }: CompleteAsk): boolean {
+    const stages = nextClaimId === undefined ? undefined : world.checker.jobs.get(job)?.stages;
+    return stages?.some(({ status, claimId }) => status === "leased" && claimId === nextClaimId) === true;
+  }
   return {
     register: (ask) =>
       call("register", async (instance) => {
@@ -127,10 +138,20 @@ export function simulatedControlApi(world: World, caller: SimulatedProcess): Con
     complete: asAgent("complete", async (instance, agent, ask: CompleteAsk) => {
       const answer = await agents.complete(instance, agent, ask);
       world.worked(ask, answer.verdict === "accepted");
+      if (isGranted(ask) && !("next" in answer))
+        world.checker.breach(2, `${agent.id} is not told of the stage of ${ask.job} it was granted`);
       return answer;
     }),
-    fail: asAgent("fail", agents.fail),
-    release: asAgent("release", agents.release),
+    fail: asAgent("fail", async (instance, agent, ask: FailAsk) => {
+      const answer = await agents.fail(instance, agent, ask);
+      if (answer.verdict === "accepted") world.reported(ask);
+      return answer;
+    }),
+    release: asAgent("release", async (instance, agent, ask: ReleaseAsk) => {
+      const answer = await agents.release(instance, agent, ask);
+      if (answer.verdict === "accepted") world.reported(ask);
+      return answer;
+    }),
     putAside: asAgent("put-aside", async (instance, _agent, ask) => {
       await putAside(instance, { queue: "doorbells", ...ask });
     }),

@@ -27,9 +27,11 @@ export interface Fate {
   intakeDeaths: number;
   /** Injected failures by stage and class. */
   readonly injected: Map<string, number>;
+  /** The agents whose workers died of each stage. */
+  readonly diedOn: Map<string, Set<string>>;
 }
 
-export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "refused";
+export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "refused" | "misreport";
 
 export interface Fates {
   draw(): Fate;
@@ -80,6 +82,7 @@ export function createFates(
         repeatsCreate: unit() < rates.createsRepeated,
         intakeDeaths: 0,
         injected: new Map(),
+        diedOn: new Map(),
       };
     },
     assign: (jobId, fate) => void byJob.set(jobId, fate),
@@ -92,8 +95,9 @@ export function createFates(
   };
 }
 
-/** Counts one injected failure; answers how many of its class that stage has now. */
-export function inject(fate: Fate, stage: StageKind, what: Injected): number {
+/** Counts one injected failure; answers how many of its class that stage has now. @param on the agent it happened on. */
+export function inject(fate: Fate, stage: StageKind, what: Injected, on?: string): number {
+  if (on !== undefined) fate.diedOn.set(stage, (fate.diedOn.get(stage) ?? new Set()).add(on));
   const name = `${stage} ${what}`;
   const count = (fate.injected.get(name) ?? 0) + 1;
   fate.injected.set(name, count);

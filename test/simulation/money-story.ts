@@ -168,7 +168,7 @@ function drawBatch(draws: Draws, accounts: readonly AccountStory[], spanMs: numb
     lines: Math.floor(draws.between(41, 120)),
     key: draws.chance(0.3) ? "key_1" : undefined,
     invalidPercent: draws.chance(0.5) ? 10 : 0,
-    cancelAfterMs: draws.chance(0.6) ? draws.decades(1, 3_000) : undefined,
+    cancelAfterMs: draws.chance(0.7) ? draws.decades(1, 500) : undefined,
   };
 }
 

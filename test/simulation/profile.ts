@@ -23,6 +23,8 @@ const FAULTS = {
   workerOutOfMemory: [0.002, 0.05],
   workerTransient: [0.005, 0.1],
   workerBadModel: [0.002, 0.02],
+  /** Other bytes, or another object, are named than were written. */
+  workerMisreports: [0.005, 0.05],
   /** Of jobs. */
   poison: [0.01, 0.1],
   agentKillers: [0.001, 0.01],
@@ -62,6 +64,8 @@ const FAULTS = {
   foreignAgents: [1, 1],
   unequalAgents: [1, 1],
 } as const satisfies Record<string, readonly [number, number]>;
+
+const HOUR_MS = 3_600_000;
 
 export type FaultName =
   | keyof typeof FAULTS
@@ -123,6 +127,25 @@ export function drawRates(draws: Draws, profile: Profile, without: readonly Faul
   if (long < 0.01) rates["longStoreOutageMs"] = longMs;
   for (const name of without) rates[name] = 0;
   return rates as Rates;
+}
+
+/** An agent's life, in longest stages, at the least. */
+const LIFE_IN_STAGES = 3;
+
+/**
+ * The same with agents that mostly live to see the end of what they run: what no machine outlives, no protocol can
+ * bring to its end.
+ */
+export function bearable(rates: Rates, { agents, stageMs }: Pick<Shape, "agents" | "stageMs">): Rates {
+  const endsMax = (agents * HOUR_MS) / (LIFE_IN_STAGES * stageMs[1]);
+  const { agentKills, agentPauses, agentCuts } = rates;
+  const share = Math.min(1, endsMax / (agentKills + agentPauses + agentCuts || 1));
+  return {
+    ...rates,
+    agentKills: agentKills * share,
+    agentPauses: agentPauses * share,
+    agentCuts: agentCuts * share,
+  };
 }
 
 export function drawShape(draws: Draws, jobs: number): Shape {

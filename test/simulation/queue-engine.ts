@@ -60,9 +60,11 @@ export interface QueueEngine {
 export function createQueueEngine(parts: {
   readonly loop: Loop;
   readonly mischief: QueueMischief;
+  /** Told of each message that is taken and kept. */
+  readonly onSent?: (body: string) => void;
   readonly deadLetters?: { readonly queue: QueueEngine; readonly maxReceives: number };
 }): QueueEngine {
-  const { loop, mischief, deadLetters } = parts;
+  const { loop, mischief, deadLetters, onSent } = parts;
   const letters = new Map<string, Letter>();
   /** Visible letters by group, oldest first; the group served longest ago comes first. */
   const visible = new Map<string, Set<string>>();
@@ -160,6 +162,7 @@ export function createQueueEngine(parts: {
       for (const { body, group = NO_GROUP, delayMs = 0 } of messages) {
         counts.sent += 1;
         if (mischief.loses()) continue;
+        onSent?.(body);
         const letter: Letter = { id: counts.sent.toString(16).padStart(8, "0"), body, group, receives: 0 };
         letters.set(letter.id, letter);
         hide(letter, delayMs);

@@ -1,4 +1,5 @@
 /** A worker that computes nothing: it takes its time, writes its outputs, and fails as the seed says. */
+import type { BlobRef } from "#shared/domain/blob.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Lease } from "#shared/domain/message.ts";
 import type { Failure } from "#shared/domain/stage.ts";
@@ -13,6 +14,10 @@ export interface SimulatedWorker extends Worker {
   readonly isBusy: boolean;
   /** How many it has begun. */
   readonly runs: number;
+  /** What it runs now. */
+  readonly lease: Lease | undefined;
+  /** Since when it says nothing any more. */
+  readonly hungAt: number | undefined;
 }
 
 /** What is going wrong with a run besides what its job is doomed to. */
@@ -28,7 +33,7 @@ const SIZES = [
   { width: 9_000, height: 9_000 },
 ] as const;
 /** An innocent job is spared so many failures of a class that its budget never ends by chance alone. */
-const SPARED = { death: 2, oom: 2, model: 2, transient: 4 } as const;
+const SPARED = { death: 2, oom: 2, model: 2, transient: 4, misreport: 1 } as const;
 
 export function createSimulatedWorker(
   world: World,
@@ -40,6 +45,8 @@ export function createSimulatedWorker(
   const { blobs, ability } = parts;
   let readyAt = clock.now() + draws.between(500, 3_000);
   let runs = 0;
+  let running: Lease | undefined;
+  let hungAt: number | undefined;
   let end: ((outcome: RunOutcome) => void) | undefined;
   const [shortMs, longMs] = world.shape.stageMs;
 
@@ -89,11 +96,12 @@ export function createSimulatedWorker(
     }
     if (fate.tooLargeAt === lease.stage) return failed(fate, lease, { what: "oom", failure: "gpu_oom" });
     if (isPoison || ill === "crash") {
-      inject(fate, lease.stage, "death");
+      inject(fate, lease.stage, "death", process.name);
       return die(isPoison ? "signal SIGSEGV" : "exit code 1");
     }
     if (ill === "hang") {
-      inject(fate, lease.stage, "death");
+      inject(fate, lease.stage, "death", process.name);
+      hungAt = world.loop.now();
       // Until its supervisor kills it.
       return await new Promise(() => undefined);
     }
@@ -105,16 +113,29 @@ export function createSimulatedWorker(
     const bytes = Buffer.from(`${key} by ${process.name}`);
     const image =
       lease.stage === "analyze" ? undefined : await insist(() => blobs.write(key, bytes, "image/tiff"));
+    const said = image === undefined ? undefined : misreported(fate, lease, image);
     return {
       type: "done",
       result: {
-        outputs: image === undefined ? {} : { image: { ...image, ...draws.pick(SIZES) } },
+        outputs: said === undefined ? {} : { image: { ...said, ...draws.pick(SIZES) } },
         timings: { seconds: workMs / 1000, modelSeconds: 0, loadSeconds: 0 },
         warnings: [],
         ...(lease.stage === "analyze" ? { analysis: sampleAnalysis({ noise: draws.unit() * 0.05 }) } : {}),
         ...(lease.model === undefined ? {} : { model: lease.model }),
       },
     };
+  }
+
+  /** As the worker tells of it; now and then another object, other bytes, or what it was given itself. */
+  function misreported<T extends BlobRef>(fate: Fate, { stage, image }: Lease, written: T): T {
+    const isMisled = draws.chance(world.rates().workerMisreports);
+    if (!isMisled || injectedOf(fate, stage, "misreport") >= SPARED.misreport) return written;
+    inject(fate, stage, "misreport");
+    return draws.pick([
+      { ...written, key: `${written.key}x` },
+      { ...written, sha256: "0".repeat(64) },
+      { ...written, key: image.key, sha256: image.sha256, bytes: image.bytes },
+    ]);
   }
 
   async function insist<T>(call: () => Promise<T>): Promise<T> {
@@ -132,6 +153,12 @@ export function createSimulatedWorker(
     get runs() {
       return runs;
     },
+    get lease() {
+      return running;
+    },
+    get hungAt() {
+      return hungAt;
+    },
     get isBusy() {
       return end !== undefined;
     },
@@ -142,6 +169,7 @@ export function createSimulatedWorker(
     },
     run(lease, onProgress, signal) {
       runs += 1;
+      running = lease;
       return new Promise((resolve) => {
         const over = new AbortController();
         const abort = (): void => {
@@ -154,6 +182,8 @@ export function createSimulatedWorker(
         const finish = (outcome: RunOutcome): void => {
           if (end !== finish) return;
           end = undefined;
+          running = undefined;
+          hungAt = undefined;
           signal.removeEventListener("abort", abort);
           over.abort();
           resolve(outcome);

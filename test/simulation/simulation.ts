@@ -1,17 +1,19 @@
 /** One seed from its first job to the end of everything: the world is built, harmed, healed, and judged. */
-import { openAccount, sendBatch } from "./account-holder.ts";
 import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
 import { createBlobEngine } from "./blob-engine.ts";
 import { startChaos } from "./chaos.ts";
+import { createBells } from "./bells.ts";
 import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
 import { checkMoneyEnd } from "./check-money-end.ts";
 import type { Job } from "#shared/domain/job.ts";
+import { createHeldCheck } from "./check-held.ts";
 import { createLeaseCheck } from "./check-leases.ts";
+import { createRunsCheck } from "./check-runs.ts";
 import { createWaitingCheck, hasRoomFor } from "./check-waiting.ts";
 import { createClaimTimes } from "./claim-times.ts";
 import { createControlFleet } from "./control-fleet.ts";
-import { sendJob } from "./customer.ts";
+import { startCustomers } from "./customers.ts";
 import { createDrainTimes } from "./drain-times.ts";
 import { createDraws, type Draws } from "./draws.ts";
 import { createFailover } from "./failover.ts";
@@ -22,6 +24,7 @@ import { createMoneyOutside, ProviderAway } from "./money-doors.ts";
 import { drawMoney, plainMoney } from "./money-story.ts";
 import { createNetwork, type CallFault } from "./network.ts";
 import {
+  bearable,
   drawRates,
   drawShape,
   NO_FAULTS,
@@ -33,7 +36,7 @@ import {
 import { createQueueEngine, NO_MISCHIEF } from "./queue-engine.ts";
 import { noteAnswer, noteMoneyPaths, notePaths, tellChange } from "./rare-paths.ts";
 import { createSettling } from "./settling.ts";
-import { createProcess, type SimulatedProcess } from "./simulated-process.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
 import { createSometimes, type RarePath } from "./sometimes.ts";
 import { createStoreEngine, type Change } from "./store-engine.ts";
 import { createTrace } from "./trace.ts";
@@ -82,9 +85,9 @@ export interface Outcome extends EndCounts {
   readonly calls: readonly RecordedCall[];
 }
 
-/** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
 /** Where agents are unequal, so many have models that the others lack. */
 const RICH_AGENTS = 2;
+/** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended by then, once faults have stopped. */
@@ -99,7 +102,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     return stream;
   };
   const shape: Shape = { ...drawShape(draws("shape"), ask.jobs), ...ask.shape };
-  const harm: Rates = { ...drawRates(draws("rates"), ask.profile, ask.without), ...ask.rates };
+  const drawn = drawRates(draws("rates"), ask.profile, ask.without);
+  const harm: Rates = { ...bearable(drawn, shape), ...ask.rates };
   const spanMs = Math.max(shape.faultsMs, shape.arrivalMs * shape.jobs);
   const story = shape.drawsMoney
     ? drawMoney(draws("money"), { profile: ask.profile, orgs: shape.orgs, spanMs })
@@ -115,6 +119,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const checker = createChecker({
     onBreach: ({ invariant, what }) => trace.note(`BREACH of ${invariant}: ${what}`),
     digestOf: (key) => blobs.head(key)?.sha256,
+    now: loop.now,
   });
   const mischief = draws("queue");
   const deadLetters = createQueueEngine({ loop, mischief: NO_MISCHIEF });
@@ -131,8 +136,10 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
         }
       : {}),
   });
+  const bells = createBells(loop.now);
   const queue = createQueueEngine({
     loop,
+    onSent: bells.sent,
     mischief: {
       loses: () => mischief.chance(rates.messagesLost),
       doubles: () => mischief.chance(rates.messagesDoubled),
@@ -185,8 +192,15 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     engines: {
       queue,
       deadLetters,
-      blobs: watchedBlobs(blobs, (id) => {
-        if (checker.jobs.get(id)?.erasure?.once === true) sometimes.count("erased bytes written again");
+      blobs: watchedBlobs(blobs, {
+        onPut(id) {
+          if (checker.jobs.get(id)?.erasure?.once === true) sometimes.count("erased bytes written again");
+        },
+        onDelete(id, key) {
+          const { status, erasure, stages } = checker.jobs.get(id) ?? {};
+          if (status === "succeeded" && !erasure && stages?.at(-1)?.outputs?.["image"]?.key === key)
+            checker.breach(6, `the result of ${id} was deleted`);
+        },
       }),
       store: watchedStore(store, sometimes),
     },
@@ -205,6 +219,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       error: (event, fields) => {
         // A window whose meter cannot be read is put off, and pages.
         if (event === "sweep_failed" && fields?.["error"] instanceof ProviderAway) return;
+        // What a worker misreports is refused, and its agent says so.
+        if (event === "complete-failed" && harm.workerMisreports > 0) return;
         world.bug(`${process.name} logged ${event}`, fields?.["error"] ?? JSON.stringify(fields));
       },
     }),
@@ -228,6 +244,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       }
     },
     answered: (op, value, isLost) => noteAnswer(sometimes, { op, value, isLost }),
+    reported: (run) => held.reported(run),
     worked: work.note,
     took: (op, ms) => {
       if (op === "claim") claims.note(ms, network.troubleAt("store"));
@@ -239,12 +256,14 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     for (const change of changes) {
       trace.note(`${network.acting?.name ?? "?"}: ${tellChange(change)}`);
       noteMoneyPaths(sometimes, change);
+      if (change.key.sk === "JOB" || change.key.sk === "AGENT") held.stored(change);
       if (change.key.sk !== "JOB") continue;
       notePaths(sometimes, change, network.acting?.kind);
       excuses.note(change);
       const job = change.after && checker.jobs.get(change.key.pk.slice("JOB#".length));
       if (job === undefined) continue;
       failover.stored(job);
+      bells.stored(change.before?.body as Job | undefined, job);
       drains.stored(job);
       leases.stored(change.before?.body as Job | undefined, job);
       if (change.after?.indexes.due === undefined) timed.delete(job.id);
@@ -281,23 +300,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     sweepers: () => fleet.sweepers,
   });
 
-  const customer = createProcess(loop, { name: "customer", kind: "customer", skewMs: 0 });
-  let lastAt = 0;
-  const accounts = new Map(
-    story.accounts.map((account) => [account.org, openAccount(world, customer, account)]),
-  );
-  for (const opening of accounts.values()) void world.track(opening);
-  const openedOf = (org: string): Promise<void> => accounts.get(org) ?? Promise.resolve();
-  for (let n = 0; n < shape.jobs; n++) {
-    const fate = fates.draw();
-    lastAt = fate.at;
-    void world.track(sendJob(world, customer, { n, fate, opened: openedOf(fate.org) }));
-  }
-  for (const batch of story.batches) {
-    const of = { rates: harm, arrivalMs: 1, orgs: 1, shortestMs: shape.stageMs[0] };
-    const { draw } = createFates(draws("batch fates"), of);
-    void world.track(sendBatch(world, customer, { story: batch, opened: openedOf(batch.org), fate: draw }));
-  }
+  const lastAt = startCustomers(world, { story, harm });
   const calmAt = Math.max(
     shape.faultsMs,
     lastAt + 1_000,
@@ -322,7 +325,21 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     agents: standing,
     troubleAt,
     controlFaultAt: () => fleet.faultAt,
-    isBlind: harm.sweeperOff > 0 && harm.messagesLost > 0,
+    isSeen: (id) => harm.sweeperOff === 0 || (harm.staleReceiptsHeeded === 0 && bells.hasBell(id)),
+  });
+  const held = createHeldCheck({
+    checker,
+    now: loop.now,
+    faultAt: (id) =>
+      Math.max(fleet.faultAt, standing().find((agent) => agent.id === id)?.process.faultAt ?? 0),
+    skewMs: harm.controlSkewMs + Math.abs(harm.oneControlSkewMs),
+  });
+  const runs = createRunsCheck({
+    checker,
+    now: loop.now,
+    agents: standing,
+    troubleAt,
+    controlFaultAt: () => fleet.faultAt,
   });
   const waiting = createWaitingCheck({
     checker,
@@ -343,6 +360,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const tick = (): void => {
     waiting();
     leases.orphans();
+    runs();
     const elapsed = loop.now() - startMs;
     const isAllOver =
       rates === NO_FAULTS && open === 0 && elapsed > calmAt && ![...checker.open.values()].some(isWaitedFor);

@@ -4,16 +4,26 @@ import type { BlobEngine } from "./blob-engine.ts";
 import type { RarePath, Sometimes } from "./sometimes.ts";
 import type { StoreEngine } from "./store-engine.ts";
 
-/** @param onPut told of each job whose bytes are put. */
-export function watchedBlobs(blobs: BlobEngine, onPut: (jobId: string) => void): BlobEngine {
+export function watchedBlobs(
+  blobs: BlobEngine,
+  watch: {
+    /** Told of each job whose bytes are put. */
+    readonly onPut: (jobId: string) => void;
+    readonly onDelete: (jobId: string, key: string) => void;
+  },
+): BlobEngine {
   return {
     ...blobs,
     get size() {
       return blobs.size;
     },
     put(key, content, contentType) {
-      onPut(key.split("/", 2)[1] ?? "");
+      watch.onPut(jobOf(key));
       return blobs.put(key, content, contentType);
+    },
+    delete(key) {
+      watch.onDelete(jobOf(key), key);
+      blobs.delete(key);
     },
   };
 }
@@ -28,6 +38,10 @@ export function watchedStore(store: StoreEngine, sometimes: Sometimes): StoreEng
       return committed;
     },
   };
+}
+
+function jobOf(key: string): string {
+  return key.split("/", 2)[1] ?? "";
 }
 
 function pathOf(writes: readonly Write[]): RarePath {

@@ -3,6 +3,7 @@ import type { CompleteAsk } from "#shared/domain/message.ts";
 import type { Log } from "#shared/log.ts";
 import type { BlobEngine } from "./blob-engine.ts";
 import type { Checker } from "./checker.ts";
+import type { HeldRun } from "./check-held.ts";
 import type { ControlInstance } from "./control-instance.ts";
 import type { Draws } from "./draws.ts";
 import type { DrainTimes } from "./drain-times.ts";
@@ -55,6 +56,8 @@ export interface World {
   answered(op: string, value: unknown, isLost: boolean): void;
   /** A call to the control plane was answered after so long. */
   took(op: string, ms: number): void;
+  /** A failed or released try was reported and accepted. */
+  reported(run: HeldRun): void;
   /** A finished stage was reported. */
   worked(ask: CompleteAsk, isAccepted: boolean): void;
 }
