@@ -197,7 +197,10 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   async function fail(lease: Lease, { failure, message }: StageFailed): Promise<undefined> {
     const { job, stage, epoch, hardDeadline } = lease;
     log.warn("run-failed", { job, stage, epoch, failure, message });
+    const wasWell = doors.breaker.tripped() === undefined;
     doors.breaker.note({ job, failure }, clock.now());
+    const why = doors.breaker.tripped();
+    if (wasWell && why !== undefined) log.warn("agent-unhealthy", { why });
     try {
       await insist(hardDeadline, (token) =>
         doors.control.fail(token, { job, stage, epoch, failure, message }),

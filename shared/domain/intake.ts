@@ -4,7 +4,13 @@
  */
 import { end } from "./ending.ts";
 import { isTerminal, type Job } from "./job.ts";
-import { backoffMs, INTAKE_LEASE_MS, INTAKE_TRIES_MAX, LOST_BEFORE_CAUTION, LOST_MAX } from "./limits.ts";
+import {
+  backoffMs,
+  INTAKE_LEASE_MS,
+  INTAKE_LOST_MAX,
+  INTAKE_TRIES_MAX,
+  LOST_BEFORE_CAUTION,
+} from "./limits.ts";
 
 export function uploaded(job: Job, now: number): boolean {
   if (job.status !== "awaiting_upload") return false;
@@ -43,7 +49,7 @@ export function loseIntake(job: Job, code: "infra" | "disk_full", now: number): 
   const lost = (job.intake.lost ?? 0) + 1;
   job.intake = { ...job.intake, status: "ready", tries: job.intake.tries - 1, lost };
   delete job.intake.until;
-  if (lost >= LOST_MAX) {
+  if (lost >= INTAKE_LOST_MAX) {
     job.intake.status = "failed";
     end(job, "failed", now, { code, message: "Our machines could not read the file; please send it again." });
   } else if (lost >= LOST_BEFORE_CAUTION) {

@@ -56,11 +56,14 @@ export const LOST_MAX = 10;
 export const LOST_BEFORE_CAUTION = 2;
 export const RELEASED_BEFORE_BACKOFF = 5;
 export const RELEASED_MAX = 50;
-export const TRANSIENT_MAX = 8;
+/** With its pauses: an engine may be away for 40 minutes. */
+export const TRANSIENT_MAX = 16;
 export const OOM_MAX = 3;
 export const MODEL_FAULTS_MAX = 3;
 export const BUGS_MAX = 2;
 export const INTAKE_TRIES_MAX = 3;
+/** Readings that came to nothing through no fault of the file; as patient as TRANSIENT_MAX. */
+export const INTAKE_LOST_MAX = 16;
 export const INTAKE_LEASE_MS = 120_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;

@@ -32,6 +32,7 @@ import {
   FINISH_WITHIN_MS,
   HARD_DEADLINE_MS,
   LOST_MAX,
+  TRANSIENT_MAX,
   RELEASED_MAX,
   RING_AGAIN_MS,
 } from "#shared/domain/limits.ts";
@@ -195,7 +196,7 @@ test("every failure an agent may report ends within its budget", () => {
     let now = START;
     let tries = 0;
     while (!isTerminal(job.status)) {
-      expect(++tries, failure).toBeLessThanOrEqual(10);
+      expect(++tries, failure).toBeLessThanOrEqual(TRANSIENT_MAX);
       now += 1_000_000;
       job = step(job, claim(`agt_${tries}`, `clm_${tries}`), now);
       const { epoch, agent = "" } = stageOf(job, "analyze");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { blob, fresh, measures, START, step } from "./job-fixture.ts";
 import { nextDue, owed } from "#shared/domain/job.ts";
-import { INTAKE_TRIES_MAX, LOST_MAX, UPLOAD_LOOK_MS, UPLOAD_TTL_MS } from "#shared/domain/limits.ts";
+import { INTAKE_TRIES_MAX, INTAKE_LOST_MAX, UPLOAD_LOOK_MS, UPLOAD_TTL_MS } from "#shared/domain/limits.ts";
 
 test("an upload that never comes expires the job; one whose event was lost is found", () => {
   const job = fresh(false);
@@ -48,7 +48,7 @@ test("an image that kills its reader ends after its tries; a reader that was kil
 test("an intake that is lost again and again ends as ours, not as the image's", () => {
   let job = fresh();
   let now = START;
-  for (let n = 1; n <= LOST_MAX; n++) {
+  for (let n = 1; n <= INTAKE_LOST_MAX; n++) {
     now += 1_000_000;
     job = step(job, { type: "intake-started" }, now);
     job = step(job, { type: "intake-lost", epoch: n, code: "infra" }, now);

@@ -19,7 +19,7 @@ async function noticed(seed: number): Promise<string | undefined> {
 /** Over all seeds so far: some bugs break no promise and do everything twice. */
 const sums = { seeds: 0, wastedSeconds: 0, workSeconds: 0, bells: 0, jobs: 0 };
 /** Seeds before a share of them says anything, and what docs/reliability.md promises of it. */
-const SEEDS_TO_JUDGE = 20;
+const SEEDS_TO_JUDGE = 100;
 const WASTED_MAX = 0.015;
 const BELLS_A_JOB_MAX = 20;
 

@@ -53,14 +53,6 @@ export const MONEY_MUTANTS: readonly Mutant[] = [
     by: "books",
   },
   {
-    name: "sent after the invoice has closed",
-    file: outbox,
-    find: "return now - event.owedAt >= BLIND_AFTER_MS || now >= meterClosesAt(event.month);",
-    replace: "return now - event.owedAt >= BLIND_AFTER_MS;",
-    breaks: "units are sent and never invoiced (3)",
-    by: "jobs",
-  },
-  {
     name: "compared while events are pending",
     file: window,
     find: 'if (facts.open > 0 || facts.pending > 0) return restarted(window, "open", now);',

@@ -17,6 +17,8 @@ export interface StandingAgent {
   id: string | undefined;
   /** Asked to end. */
   isDraining: boolean;
+  /** Its machine ruins what it touches: it takes no more work. */
+  isUnhealthy: boolean;
   readonly drain: AbortController;
 }
 
@@ -68,7 +70,15 @@ export function createAgentPlace(
       createSimulatedWorker(world, process, { blobs, ability }),
     );
     const drain = new AbortController();
-    const agent: StandingAgent = { process, workers, can, id: undefined, isDraining: false, drain };
+    const agent: StandingAgent = {
+      process,
+      workers,
+      can,
+      id: undefined,
+      isDraining: false,
+      isUnhealthy: false,
+      drain,
+    };
     standing = agent;
     trace.note(`${process.name} starts`);
     const control = simulatedControlApi(world, process);
@@ -81,7 +91,10 @@ export function createAgentPlace(
         workers,
         clock: process.clock,
         entropy: world.draws("entropy").entropy,
-        log: world.logOf(process),
+        log: {
+          ...world.logOf(process),
+          warn: (event) => void (agent.isUnhealthy ||= event === "agent-unhealthy"),
+        },
         onReady: (id) => {
           agent.id = id;
           trace.note(`${process.name} is ${id}`);

@@ -77,6 +77,12 @@ export function startChaos(world: World, victims: Victims): void {
     trace.note(`${target} is throttled by ${Math.round(100 * share)} %`);
     network.throttle(target, share, draws.between(5_000, 40_000));
   });
+  byChance(rates.slowings, () => {
+    const target = draws.pick(["store", "store", "queue", "blobs"] as const);
+    const share = draws.between(0.1, 0.5);
+    trace.note(`${target} is slow for ${Math.round(100 * share)} %`);
+    network.slow(target, share, draws.between(5_000, 40_000));
+  });
   for (const [target, perHour] of [
     ["store", rates.storeOutages],
     ["queue", rates.queueOutages],

@@ -77,6 +77,7 @@ export function checkEnd(parts: {
       case "infra":
         // An image that takes its reader's whole process with it, each time, is not innocent.
         if (fate.killsDecoder && fate.intakeDeaths > 0) return;
+        if (fate.isUnreadable && stage === undefined) return;
         // Nor is one that takes its agent with it.
         if (stage !== undefined && injectedOf(fate, stage.kind, "agent") >= DEATHS_MIN) return;
         counts.infra += 1;
@@ -119,6 +120,10 @@ export function checkEnd(parts: {
     }
     checkErased(job);
     if (fate === undefined) continue;
+    const losses = job.intake.lost ?? 0;
+    const excused = parts.intakeExcuses(job.id) + fate.intakeDeaths + fate.intakeStumbles;
+    if (losses > excused)
+      checker.breach(8, `${job.id} was taken from its reader ${losses - excused} times without reason`);
     if (job.status === "succeeded") {
       counts.succeeded += 1;
       const last = job.stages.at(-1)?.outputs?.["image"];

@@ -30,6 +30,10 @@ export function isOver(job: Job): boolean {
 export function checkJobItem({ after }: Change, breach: Tell): void {
   if (after === undefined) return;
   const job = after.body as Job;
+  const { image } = job.intake;
+  if (image !== undefined && !image.key.startsWith(`jobs/${job.id}/intake/e${job.intake.epoch}-`))
+    breach(6, `${job.id} took ${image.key} from another reader than its last`);
+  if (job.intake.epoch > CLAIMS_MAX) breach(5, `${job.id} was read ${job.intake.epoch} times`);
   for (const stage of job.stages) checkStage(job, stage, breach);
   if (isOver(job) && job.stages.some(({ status }) => !ENDED.has(status)))
     breach(8, `${job.id} is ${job.status} with an open stage`);

@@ -4,8 +4,10 @@ import type { Stage } from "#shared/domain/stage.ts";
 import type { StandingAgent } from "./agent-place.ts";
 import type { Checker } from "./checker.ts";
 
-/** Failover takes no longer, outside outages. */
-const ORPHANED_MS_MAX = 300_000;
+/** The longest way of either detector, an answer lost on it; outside outages. */
+const ORPHANED_MS_MAX = 150_000;
+/** A fault explains a lost lease for so long. */
+const EXCUSED_MS = 300_000;
 
 export interface LeaseCheck {
   /** To be called every few seconds: stages leased to nobody. */
@@ -22,8 +24,8 @@ export function createLeaseCheck(parts: {
   readonly troubleAt: () => number;
   /** The last moment at which a fault was done to the control plane or a sweeper. */
   readonly controlFaultAt: () => number;
-  /** Whether a detector is there that can be relied on for this job. */
-  readonly isSeen: (jobId: string) => boolean;
+  /** Whether a detector is there now that can be relied on for this stage. */
+  readonly isSeen: (jobId: string, stage: Stage) => boolean;
 }): LeaseCheck {
   const { checker, now } = parts;
   /** Since when the stage of this epoch has had nobody. */
@@ -51,8 +53,9 @@ export function createLeaseCheck(parts: {
           const name = `${job.id} ${stage.kind} ${stage.epoch}`;
           seen.add(name);
           const since = alone.get(name);
-          if (since === undefined || parts.troubleAt() > since) alone.set(name, now());
-          else if (now() - since > ORPHANED_MS_MAX && parts.isSeen(job.id))
+          if (since === undefined || parts.troubleAt() > since || !parts.isSeen(job.id, stage))
+            alone.set(name, now());
+          else if (now() - since > ORPHANED_MS_MAX)
             checker.breach(8, `${name} was leased to nobody for ${Math.round((now() - since) / 1000)} s`);
         }
       }
@@ -70,7 +73,7 @@ export function createLeaseCheck(parts: {
           parts.troubleAt(),
           parts.controlFaultAt(),
         );
-        if (lastFaultAt >= (was.startedAt ?? 0) - ORPHANED_MS_MAX) continue;
+        if (lastFaultAt >= (was.startedAt ?? 0) - EXCUSED_MS) continue;
         checker.breach(
           8,
           `${after.id} ${stage.kind} was taken from ${agent.process.name}, to which nothing had happened`,

@@ -16,6 +16,7 @@ export function hasRoomFor(agent: StandingAgent, stage: Stage, now: number): boo
   if (
     agent.id === undefined ||
     agent.isDraining ||
+    agent.isUnhealthy ||
     !process.isAlive ||
     process.isPaused ||
     process.cutOffUntil > now

@@ -44,6 +44,7 @@ export function createControlFleet(
   const sweepers: SimulatedProcess[] = [];
   let consumer: SimulatedProcess | undefined;
   let killedAt = Number.NEGATIVE_INFINITY;
+  let isSettled = false;
   let made = 0;
 
   function newProcess(kind: SimulatedProcess["kind"]): SimulatedProcess {
@@ -75,6 +76,7 @@ export function createControlFleet(
   }
 
   function addConsumer(): void {
+    if (isSettled) return;
     const process = newProcess("consumer");
     consumer = process;
     const doors = startControl(world, process);
@@ -111,7 +113,6 @@ export function createControlFleet(
       addConsumer();
     },
     kill(process) {
-      const wasAlive = process.isAlive;
       process.kill();
       killedAt = loop.now();
       const control = controls.findIndex((each) => each.process === process);
@@ -123,13 +124,17 @@ export function createControlFleet(
       } else if (sweeper >= 0) {
         sweepers.splice(sweeper, 1);
         loop.after(draws.between(1_000, 30_000), addSweeper);
-      } else if (wasAlive && process.kind === "consumer") loop.after(1_000, addConsumer);
+      } else if (process === consumer) {
+        consumer = undefined;
+        loop.after(1_000, addConsumer);
+      }
     },
     heal,
     settle() {
       settling.begin();
       // Two would do all twice, and dead letters are none any more.
       for (const process of sweepers.splice(1)) process.kill();
+      isSettled = true;
       consumer?.kill();
     },
   };

@@ -23,6 +23,9 @@ import type { World } from "./world.ts";
 export const FLEET_SECRET = "a secret of the whole fleet";
 const BEAT_MS = 5_000;
 const INTAKES_AT_ONCE = 4;
+/** A reader loses its turn after two minutes. */
+const SLOW_MS = [100_000, 140_000] as const;
+const SLOW_READS_MAX = 2;
 
 export interface ControlInstance extends AgentDoors, ApiDoors, MoneyDoors, BatchDoors {
   readonly readLines: BatchDoors["readLines"];
@@ -93,7 +96,9 @@ function simulatedQuarantine(world: World, process: SimulatedProcess): Quarantin
     async decode({ outDir }) {
       const jobId = /^(job_[0-9a-z]+)-/.exec(outDir)?.[1] ?? "";
       const fate = world.fates.of(jobId);
-      await process.clock.sleep(draws.between(200, 2_000));
+      const isSlow = fate.isSlowToRead && fate.intakeStumbles < SLOW_READS_MAX;
+      if (isSlow) fate.intakeStumbles += 1;
+      await process.clock.sleep(isSlow ? draws.between(...SLOW_MS) : draws.between(200, 2_000));
       if (fate.killsDecoder) {
         fate.intakeDeaths += 1;
         world.kill(process);
@@ -101,8 +106,10 @@ function simulatedQuarantine(world: World, process: SimulatedProcess): Quarantin
       }
       if (fate.isBadImage)
         throw new Fault("input", "image_broken", "The file is damaged and nothing in it can be shown.");
-      if (draws.chance(world.rates().decoderBusy))
+      if (fate.isUnreadable || draws.chance(world.rates().decoderBusy)) {
+        fate.intakeStumbles += 1;
         throw new Fault("busy", "decoder_unavailable", "The photograph could not be read just now.");
+      }
       const path = `${outDir}/${Buffer.from(draws.entropy(6)).toString("hex")}`;
       const { width, height } = fate;
       const image = { path, bytes: path.length, sha256: "" };

@@ -17,7 +17,8 @@ const LOSSES_OF_CAUTION = 2;
 interface Orphan {
   readonly epoch: number;
   readonly diedAt: number;
-  hadNoRoom: boolean;
+  /** It had to wait for something else than being noticed. */
+  hadToWait: boolean;
 }
 
 export function createFailover(parts: {
@@ -25,6 +26,8 @@ export function createFailover(parts: {
   readonly jobs: () => ReadonlyMap<string, Job>;
   /** The last moment at which an engine was in trouble. */
   readonly troubleAt: () => number;
+  /** Whether a detector is there now that can be relied on for this stage. */
+  readonly isSeen: (jobId: string, stage: Job["stages"][number]) => boolean;
   /** Whether some agent could take this stage now. */
   readonly hasRoom: (stage: Job["stages"][number]) => boolean;
 }): Failover {
@@ -43,7 +46,7 @@ export function createFailover(parts: {
             orphans.set(`${job.id} ${stage.kind}`, {
               epoch: stage.epoch,
               diedAt: parts.now(),
-              hadNoRoom: false,
+              hadToWait: false,
             });
       }
     },
@@ -55,7 +58,8 @@ export function createFailover(parts: {
           .jobs()
           .get(id)
           ?.stages.find((each) => each.kind === kind);
-        if (stage?.status === "ready" && !parts.hasRoom(stage)) orphan.hadNoRoom = true;
+        if (stage?.status === "ready" && !parts.hasRoom(stage)) orphan.hadToWait = true;
+        if (stage?.status === "leased" && !parts.isSeen(id, stage)) orphan.hadToWait = true;
       }
       for (const stage of job.stages) {
         const name = `${job.id} ${stage.kind}`;
@@ -65,7 +69,7 @@ export function createFailover(parts: {
           orphans.delete(name);
           // After two losses a stage waits longer and longer, and for an agent that takes nothing else.
           const isCautious = (stage.tries?.lost ?? 0) >= LOSSES_OF_CAUTION;
-          if (isCautious || orphan.hadNoRoom || parts.troubleAt() >= orphan.diedAt) excused += 1;
+          if (isCautious || orphan.hadToWait || parts.troubleAt() >= orphan.diedAt) excused += 1;
           else samples.push(parts.now() - orphan.diedAt);
         } else if (stage.status !== "leased" && stage.status !== "ready") orphans.delete(name);
       }

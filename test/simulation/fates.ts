@@ -15,6 +15,10 @@ export interface Fate {
   /** Needs more memory than any device has, at this stage. */
   readonly tooLargeAt: StageKind | undefined;
   readonly isBadImage: boolean;
+  /** Its decoder gives up every time, and cannot say that the file is to blame. */
+  readonly isUnreadable: boolean;
+  /** Its first readers take about as long as a reader may. */
+  readonly isSlowToRead: boolean;
   readonly killsDecoder: boolean;
   /** Asked so long after it was created. */
   readonly cancelAfterMs: number | undefined;
@@ -23,8 +27,9 @@ export interface Fate {
   readonly losesUploadEvent: boolean;
   readonly uploadEventLateMs: number;
   readonly repeatsCreate: boolean;
-  /** Done so far. */
+  /** Done so far to its readers: they died, could not read just now, or took longer than they may. */
   intakeDeaths: number;
+  intakeStumbles: number;
   /** Injected failures by stage and class. */
   readonly injected: Map<string, number>;
   /** The agents whose workers died of each stage. */
@@ -73,6 +78,8 @@ export function createFates(
         killsAgentAt: unit() < rates.agentKillers ? poisonStage : undefined,
         tooLargeAt: unit() < rates.tooLarge ? poisonStage : undefined,
         isBadImage: unit() < rates.badImages,
+        isUnreadable: unit() < rates.unreadable,
+        isSlowToRead: unit() < rates.slowToRead,
         killsDecoder: unit() < rates.decoderKillers,
         cancelAfterMs: unit() < rates.cancels ? cancelAfterMs : undefined,
         eraseAfterMs: unit() < rates.erasures ? eraseAfterMs : undefined,
@@ -81,6 +88,7 @@ export function createFates(
         uploadEventLateMs: unit() < rates.uploadEventsLate ? late : 100,
         repeatsCreate: unit() < rates.createsRepeated,
         intakeDeaths: 0,
+        intakeStumbles: 0,
         injected: new Map(),
         diedOn: new Map(),
       };

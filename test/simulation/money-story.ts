@@ -105,7 +105,7 @@ export function drawMoney(
   const accounts = orgNames(of.orgs).map((org, i) =>
     drawAccount(draws, { org, spanMs, isCalm, isMetered: i === 0 && plot < 0.2 }),
   );
-  const hasBatch = draws.chance(isCalm ? 0 : 0.1);
+  const hasBatch = draws.chance(isCalm ? 0 : 0.2);
   const from = draws.unit() * spanMs;
   // Long enough together that a day's comparison comes after its invoice has closed.
   const first = crossesMonth ? draws.between(37, 40) * HOUR_MS : draws.decades(0.5, 40) * HOUR_MS;
@@ -165,10 +165,10 @@ function drawBatch(draws: Draws, accounts: readonly AccountStory[], spanMs: numb
     n: 0,
     org: draws.pick(accounts).org,
     at: draws.unit() * spanMs * 0.5,
-    lines: Math.floor(draws.between(41, 120)),
+    lines: Math.floor(draws.between(41, 90)),
     key: draws.chance(0.3) ? "key_1" : undefined,
     invalidPercent: draws.chance(0.5) ? 10 : 0,
-    cancelAfterMs: draws.chance(0.7) ? draws.decades(1, 500) : undefined,
+    cancelAfterMs: draws.chance(0.7) ? draws.decades(1, 200) : undefined,
   };
 }
 

@@ -27,6 +27,8 @@ export interface Network {
   /** An engine that answers nobody, or only some, until then. */
   outage(target: Target, ms: number): void;
   throttle(target: Target, share: number, ms: number): void;
+  /** An engine of which some calls take seconds until then. */
+  slow(target: Target, share: number, ms: number): void;
   isDown(target: Target): boolean;
   /** The last moment at which that engine refused anybody by an outage or a throttle. */
   troubleAt(target: Target): number;
@@ -43,6 +45,13 @@ export interface Network {
 }
 
 const REFUSED_MS = 120;
+const SLOW_MS = [100, 3_000] as const;
+
+/** A share of calls, for a while. */
+interface Spell {
+  readonly share: number;
+  readonly until: number;
+}
 
 export function createNetwork(parts: {
   readonly loop: Loop;
@@ -52,10 +61,14 @@ export function createNetwork(parts: {
 }): Network {
   const { loop, draws, plan, trace } = parts;
   const downUntil: Partial<Record<Target, number>> = {};
-  const throttled: Partial<Record<Target, { readonly share: number; readonly until: number }>> = {};
+  const throttled: Partial<Record<Target, Spell>> = {};
+  const slowed: Partial<Record<Target, Spell>> = {};
   const trouble: Partial<Record<Target, number>> = {};
   let acting: SimulatedProcess | undefined;
   let told: (process: SimulatedProcess) => void = () => undefined;
+
+  const isMet = (spell: Spell | undefined): boolean =>
+    spell !== undefined && spell.until > loop.now() && draws.chance(spell.share);
 
   const network: Network = {
     plan,
@@ -67,6 +80,7 @@ export function createNetwork(parts: {
         if (network.isDown(target)) trouble[target] = loop.now();
         delete downUntil[target];
         delete throttled[target];
+        delete slowed[target];
       }
     },
     latencyMs: () => 1 + draws.unit() * 9,
@@ -78,13 +92,16 @@ export function createNetwork(parts: {
       throttled[target] = { share, until: loop.now() + ms };
       trouble[target] = Math.max(trouble[target] ?? 0, loop.now() + ms);
     },
+    slow(target, share, ms) {
+      slowed[target] = { share, until: loop.now() + ms };
+      trouble[target] = Math.max(trouble[target] ?? 0, loop.now() + ms);
+    },
     isDown: (target) => (downUntil[target] ?? 0) > loop.now(),
     troubleAt: (target) => Math.min(loop.now(), trouble[target] ?? Number.NEGATIVE_INFINITY),
     refuses(caller, target) {
       if (caller.cutOffUntil > loop.now()) return true;
       if (network.isDown(target)) return true;
-      const slow = throttled[target];
-      return slow !== undefined && slow.until > loop.now() && draws.chance(slow.share);
+      return isMet(throttled[target]);
     },
     isWell(caller, target) {
       const now = loop.now();
@@ -115,8 +132,10 @@ export function createNetwork(parts: {
         }
         if (fault === "crash-before") return network.crash(caller);
         if (fault === "fail-before") return void loop.after(REFUSED_MS, () => refuse(false));
-        const ms = network.latencyMs() + (fault === "delay" ? plan.delayMs() : 0);
-        loop.after(ms, () => {
+        const isSlow = isMet(slowed[target]);
+        if (isSlow) caller.faultAt = loop.now();
+        const late = (isSlow ? draws.decades(...SLOW_MS) : 0) + (fault === "delay" ? plan.delayMs() : 0);
+        loop.after(network.latencyMs() + late, () => {
           if (network.refuses(caller, target)) {
             caller.faultAt = loop.now();
             loop.after(REFUSED_MS, () => refuse(false));

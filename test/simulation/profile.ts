@@ -30,6 +30,8 @@ const FAULTS = {
   agentKillers: [0.001, 0.01],
   tooLarge: [0.005, 0.05],
   badImages: [0.01, 0.1],
+  unreadable: [0.005, 0.05],
+  slowToRead: [0.005, 0.05],
   decoderKillers: [0.001, 0.01],
   decoderBusy: [0.01, 0.2],
   cancels: [0.01, 0.3],
@@ -47,6 +49,7 @@ const FAULTS = {
   controlKills: [4, 60],
   sweeperKills: [10, 240],
   throttles: [10, 60],
+  slowings: [20, 120],
   storeOutages: [5, 40],
   queueOutages: [5, 40],
   blobOutages: [5, 40],
@@ -127,6 +130,40 @@ export function drawRates(draws: Draws, profile: Profile, without: readonly Faul
   if (long < 0.01) rates["longStoreOutageMs"] = longMs;
   for (const name of without) rates[name] = 0;
   return rates as Rates;
+}
+
+/** What has nothing to do with how often something goes wrong: a photograph's own nature, clocks, and switches. */
+const NO_RATES: ReadonlySet<FaultName> = new Set<FaultName>([
+  "poison",
+  "agentKillers",
+  "tooLarge",
+  "badImages",
+  "unreadable",
+  "slowToRead",
+  "decoderKillers",
+  "cancels",
+  "erasures",
+  "uploadsMissing",
+  "createsRepeated",
+  "flood",
+  "agentSkewMs",
+  "controlSkewMs",
+  "indexLagMs",
+  "deadLetterAfter",
+  "foreignAgents",
+  "unequalAgents",
+  "sweeperOff",
+  "redeliveryOff",
+  "longStoreOutageMs",
+  "oneControlSkewMs",
+]);
+
+/** The same with everything that goes wrong by chance so many times as often. */
+export function times(rates: Rates, harshness: number): Rates {
+  const entries = Object.entries(rates) as [FaultName, number][];
+  return Object.fromEntries(
+    entries.map(([name, rate]) => [name, NO_RATES.has(name) ? rate : rate * harshness]),
+  ) as Rates;
 }
 
 /** An agent's life, in longest stages, at the least. */

@@ -7,6 +7,7 @@ import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
 import { checkMoneyEnd } from "./check-money-end.ts";
 import type { Job } from "#shared/domain/job.ts";
+import type { Stage } from "#shared/domain/stage.ts";
 import { createHeldCheck } from "./check-held.ts";
 import { createLeaseCheck } from "./check-leases.ts";
 import { createRunsCheck } from "./check-runs.ts";
@@ -28,6 +29,7 @@ import {
   drawRates,
   drawShape,
   NO_FAULTS,
+  times,
   type FaultName,
   type Profile,
   type Rates,
@@ -51,6 +53,8 @@ export interface SimulationAsk {
   readonly jobs: number;
   /** Faults switched off; for shrinking. */
   readonly without?: readonly FaultName[];
+  /** How often everything goes wrong, in what the seed draws (1). */
+  readonly harshness?: number;
   /** Instead of what the seed draws. */
   readonly shape?: Partial<Shape>;
   readonly rates?: Partial<Rates>;
@@ -87,6 +91,8 @@ export interface Outcome extends EndCounts {
 
 /** Where agents are unequal, so many have models that the others lack. */
 const RICH_AGENTS = 2;
+/** Whatever happened before the faults stopped has been detected by then. */
+const DETECTED_MS = 240_000;
 /** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 const TICK_MS = 5_000;
@@ -103,7 +109,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   };
   const shape: Shape = { ...drawShape(draws("shape"), ask.jobs), ...ask.shape };
   const drawn = drawRates(draws("rates"), ask.profile, ask.without);
-  const harm: Rates = { ...bearable(drawn, shape), ...ask.rates };
+  const harm: Rates = { ...bearable(times(drawn, ask.harshness ?? 1), shape), ...ask.rates };
   const spanMs = Math.max(shape.faultsMs, shape.arrivalMs * shape.jobs);
   const story = shape.drawsMoney
     ? drawMoney(draws("money"), { profile: ask.profile, orgs: shape.orgs, spanMs })
@@ -174,11 +180,16 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     Math.max(...(["store", "queue", "blobs"] as const).map((target) => network.troubleAt(target)));
   const standing = (): StandingAgent[] =>
     places.flatMap((place) => (place.standing === undefined ? [] : [place.standing]));
+  const hasRoom = (stage: Stage): boolean => standing().some((agent) => hasRoomFor(agent, stage, loop.now()));
+  // Without a sweeper somebody must hear its bell, and who has no room listens to none.
+  const isSeen = (id: string, stage: Stage): boolean =>
+    harm.sweeperOff === 0 || (harm.staleReceiptsHeeded === 0 && bells.hasBell(id) && hasRoom(stage));
   const failover = createFailover({
+    isSeen,
     now: loop.now,
     jobs: () => checker.open,
     troubleAt,
-    hasRoom: (stage) => standing().some((agent) => hasRoomFor(agent, stage, loop.now())),
+    hasRoom,
   });
 
   const drains = createDrainTimes({ now: loop.now, jobs: () => checker.open });
@@ -316,7 +327,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       process.cutOffUntil = 0;
       if (process.isPaused) process.goOn();
     }
-    fleet.heal();
+    // A detector that is off stays off for long enough that the other one is proven.
+    loop.after(harm.sweeperOff > 0 ? DETECTED_MS : 0, fleet.heal);
   }
 
   const leases = createLeaseCheck({
@@ -325,7 +337,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     agents: standing,
     troubleAt,
     controlFaultAt: () => fleet.faultAt,
-    isSeen: (id) => harm.sweeperOff === 0 || (harm.staleReceiptsHeeded === 0 && bells.hasBell(id)),
+    isSeen,
   });
   const held = createHeldCheck({
     checker,
