@@ -44,7 +44,7 @@ const OURS: Readonly<Record<string, PublicFace>> = {
   deadline_exceeded: {
     code: "deadline_exceeded",
     retryable: true,
-    message: "The restoration did not finish in time; nothing is billed. Please send it again.",
+    message: "The restoration missed its deadline; nothing is billed. Please send it again.",
   },
 };
 

@@ -105,7 +105,7 @@ export async function showRestoration(
     preview("after"),
     preview("comparison"),
   ]);
-  const { preset, operations, output, retention_hours } = job.options;
+  const { preset, operations, output, retention_hours, deadline = null } = job.options;
   const self = `/v1/restorations/${job.id}`;
   return {
     id: job.id,
@@ -116,7 +116,7 @@ export async function showRestoration(
     started_at: isoOrNull(job.startedAt),
     completed_at: isoOrNull(job.endedAt),
     expires_at: isoOrNull(job.expiresAt),
-    options: { preset, operations, output, retention_hours },
+    options: { preset, operations, output, retention_hours, deadline },
     external_id: job.options.external_id ?? null,
     metadata: job.options.metadata ?? {},
     upload: null,

@@ -1,7 +1,7 @@
 /** A restoration as the public API tells it: the one schema of it that goes out. */
 import { z } from "@hono/zod-openapi";
 import { UploadRequest } from "./upload-slot.ts";
-import { Operations, Output, Preset } from "#shared/domain/options.ts";
+import { Deadline, Operations, Output, Preset } from "#shared/domain/options.ts";
 import { STAGE_KINDS } from "#shared/domain/stage.ts";
 
 export const RestorationId = z
@@ -81,6 +81,7 @@ export const Restoration = z
       operations: Operations,
       output: Output,
       retention_hours: z.int(),
+      deadline: Deadline.nullable(),
     }),
     external_id: z.string().nullable(),
     metadata: z.record(z.string(), z.string()),

@@ -24,6 +24,8 @@ function openBreaches(job: Job, now: number): Breach[] {
   const breaches: Breach[] = [];
   if (job.finishBy + SLACK_MS < now)
     breaches.push(["job_overdue", `it is ${job.status} and should have ended by ${instant(job.finishBy)}`]);
+  if (job.status === "queued" && job.startBy !== undefined && job.startBy + SLACK_MS < now)
+    breaches.push(["job_overdue", `it is queued and should have been begun by ${instant(job.startBy)}`]);
   if (job.endedAt !== undefined || job.discarded === true)
     breaches.push(["end_inconsistent", `it is ${job.status} and has ended at ${instant(job.endedAt)}`]);
   const waits = job.intake.status === "waiting";
@@ -43,7 +45,9 @@ function endedBreaches(job: Job): Breach[] {
     breaches.push(["end_inconsistent", `it is ${job.status} with ${open.join(", ")} open`]);
   if (job.endedAt === undefined || job.expiresAt === undefined || job.endedAt < job.createdAt)
     breaches.push(["end_inconsistent", `it is ${job.status} and ended at ${instant(job.endedAt)}`]);
-  if ((job.status === "failed") !== (job.error !== undefined))
+  // Expired after its photograph was there and before it was begun: its customer's deadline passed.
+  const isLate = job.status === "expired" && job.queuedAt !== undefined && job.startedAt === undefined;
+  if ((job.status === "failed" || isLate) !== (job.error !== undefined))
     breaches.push(["end_inconsistent", `it is ${job.status} with the error ${job.error?.code ?? "none"}`]);
   if (job.status !== "succeeded") return breaches;
   const undone = job.stages.filter(({ status }) => status !== "done" && status !== "skipped");

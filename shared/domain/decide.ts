@@ -131,7 +131,7 @@ function isReading({ status, intake }: Job, epoch: number): boolean {
 // ------------------------------------------------------------------------------------------------------------ stages
 
 function claim(job: Job, event: Claim, now: number): boolean {
-  if (isTerminal(job.status)) return false;
+  if (isTerminal(job.status) || startsTooLate(job, now)) return false;
   const stage = job.stages.find((each) => isClaimable(each, event, now));
   if (stage === undefined) return false;
   stage.status = "leased";
@@ -147,6 +147,11 @@ function claim(job: Job, event: Claim, now: number): boolean {
     job.startedAt = now;
   }
   return true;
+}
+
+/** Nobody has begun it, and its customer does not want it begun any more. */
+function startsTooLate({ status, startBy }: Job, now: number): boolean {
+  return status === "queued" && startBy !== undefined && startBy <= now;
 }
 
 function isClaimable(stage: Stage, by: Claim, now: number): boolean {
@@ -273,10 +278,11 @@ function look(job: Job, event: JobEvent & { type: "looked" }, now: number): bool
 function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: Policy): boolean {
   if (isTerminal(job.status)) return expire(job, now);
   if (job.finishBy <= now) {
-    end(job, "failed", now, {
-      code: "deadline_exceeded",
-      message: "The restoration did not finish in time; nothing is billed. Please send it again.",
-    });
+    end(job, "failed", now, { code: "deadline_exceeded", message: "It did not finish in time." });
+    return true;
+  }
+  if (startsTooLate(job, now)) {
+    end(job, "expired", now, { code: "deadline_exceeded", message: "It did not start in time." });
     return true;
   }
   if (job.status === "awaiting_upload") {

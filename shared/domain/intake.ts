@@ -3,7 +3,7 @@
  * it is given and answers whether it did; `decide` is their only caller.
  */
 import { end } from "./ending.ts";
-import { isTerminal, type Job } from "./job.ts";
+import { enqueue, isTerminal, type Job } from "./job.ts";
 import {
   backoffMs,
   INTAKE_LEASE_MS,
@@ -14,10 +14,7 @@ import {
 
 export function uploaded(job: Job, now: number): boolean {
   if (job.status !== "awaiting_upload") return false;
-  job.status = "queued";
-  job.queuedAt = now;
-  job.intake.status = "ready";
-  delete job.intake.until;
+  enqueue(job, now);
   return true;
 }
 

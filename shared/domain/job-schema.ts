@@ -94,6 +94,7 @@ const JobDocument = z.object({
     .refine((all) => new Set(all.map(({ kind }) => kind)).size === all.length, "a stage is there twice"),
   createdAt: moment,
   uploadBy: moment,
+  startBy: moment.optional(),
   finishBy: moment,
   queuedAt: moment.optional(),
   startedAt: moment.optional(),

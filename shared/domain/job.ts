@@ -2,8 +2,8 @@
  * The job: one photograph on its way.
  *
  *   awaiting_upload ─uploaded─► queued ─first claim─► processing ─last stage ends─► succeeded ─retention─► expired
- *      │     │                    │                       │
- *      │     └─slot ran out─► expired                     │
+ *      │     │                    ├─not begun in time─┐   │
+ *      │     └─slot ran out───────│──► expired ◄──────┘   │
  *      └──────── cancel ─► canceled ◄── cancel ───────────┤
  *                          failed   ◄── budget, deadline, bad image (from queued and processing)
  *
@@ -68,8 +68,10 @@ export interface Job {
   readonly createdAt: number;
   /** When the upload slot closes. */
   readonly uploadBy: number;
+  /** Not begun by then it expires; absent where nobody asked for it. */
+  startBy?: number;
   /** Whatever happens, the job has ended by then. */
-  readonly finishBy: number;
+  finishBy: number;
   queuedAt?: number;
   startedAt?: number;
   endedAt?: number;
@@ -93,22 +95,32 @@ export function newJob(
   now: number,
 ): Job {
   const { id, org, options, input, uploaded, terms } = ask;
-  return {
+  const job: Job = {
     id,
     org,
     ...(terms === undefined ? {} : { terms }),
-    status: uploaded ? "queued" : "awaiting_upload",
+    status: "awaiting_upload",
     options,
     input,
-    intake: uploaded
-      ? { status: "ready", epoch: 0, tries: 0 }
-      : { status: "waiting", epoch: 0, tries: 0, until: now + UPLOAD_LOOK_MS },
+    intake: { status: "waiting", epoch: 0, tries: 0, until: now + UPLOAD_LOOK_MS },
     stages: chain(),
     createdAt: now,
-    ...(uploaded ? { queuedAt: now } : {}),
     uploadBy: now + UPLOAD_TTL_MS,
     finishBy: now + FINISH_WITHIN_MS,
   };
+  if (uploaded) enqueue(job, now);
+  return job;
+}
+
+/** Its photograph is there: from now on its customer's deadlines count. */
+export function enqueue(job: Job, now: number): void {
+  const { start_within, finish_within } = job.options.deadline ?? {};
+  job.status = "queued";
+  job.queuedAt = now;
+  job.intake.status = "ready";
+  delete job.intake.until;
+  if (start_within !== undefined) job.startBy = now + 1_000 * start_within;
+  if (finish_within !== undefined) job.finishBy = Math.min(job.finishBy, now + 1_000 * finish_within);
 }
 
 export function isTerminal(status: JobStatus): boolean {
@@ -191,6 +203,7 @@ function deadlines(job: Job): Deadline[] {
     return all;
   }
   add("lease", job.finishBy);
+  if (job.status === "queued") add("ring", job.startBy);
   if (job.status === "awaiting_upload") {
     add("ring", job.uploadBy);
     add("ring", job.intake.until);

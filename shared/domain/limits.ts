@@ -26,6 +26,7 @@ export const API_BODY_BYTES_MAX = 64 * 1024;
 
 // Jobs.
 export const FINISH_WITHIN_MS = 24 * 3_600_000;
+export const DEADLINE_SECONDS_MAX = FINISH_WITHIN_MS / 1_000;
 export const RETENTION_HOURS_DEFAULT = 720;
 export const RETENTION_HOURS_MAX = 24 * 365;
 /** Intermediate outputs outlive the job's end by this: longer than any late writer. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RETENTION_HOURS_DEFAULT, RETENTION_HOURS_MAX } from "./limits.ts";
+import { DEADLINE_SECONDS_MAX, RETENTION_HOURS_DEFAULT, RETENTION_HOURS_MAX } from "./limits.ts";
 
 /** How far a restoration may go: regression models only, a middle way, or generative models. */
 export const Preset = z.enum(["faithful", "balanced", "enhanced"]);
@@ -32,6 +32,14 @@ export const Output = z.strictObject({
 });
 export type Output = z.infer<typeof Output>;
 
+const DeadlineSeconds = z.int().min(1).max(DEADLINE_SECONDS_MAX);
+
+/** Seconds from when the photograph is there. What misses them ends unbilled: not begun `expired`, not ended `failed`. */
+export const Deadline = z.strictObject({
+  start_within: DeadlineSeconds.optional(),
+  finish_within: DeadlineSeconds.optional(),
+});
+
 /** What the customer asks for, fixed at creation. */
 export const Options = z.strictObject({
   preset: Preset.default("balanced"),
@@ -42,6 +50,7 @@ export const Options = z.strictObject({
     .record(z.string().min(1).max(40), z.string().max(500))
     .refine((all) => Object.keys(all).length <= 16, "at most 16 keys")
     .optional(),
+  deadline: Deadline.optional(),
   retention_hours: z.int().min(1).max(RETENTION_HOURS_MAX).default(RETENTION_HOURS_DEFAULT),
 });
 export type Options = z.infer<typeof Options>;

@@ -36,7 +36,7 @@ import {
   RELEASED_MAX,
   RING_AGAIN_MS,
 } from "#shared/domain/limits.ts";
-import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
+import { FAILURES, isOpen, STAGE_KINDS } from "#shared/domain/stage.ts";
 
 function succeed(): Job {
   let job = step(ready(), claim("agt_a", "clm_1"), START);
@@ -304,6 +304,39 @@ test("a result lives until its retention ends, and only then are its bytes owed 
   expect(nextDue(step(expired, { type: "discarded", kept: [], at: end }, end))).toBeUndefined();
 });
 
+test("a photograph that its customer wants begun by then is not begun later, and expires unbilled", () => {
+  const asked = { deadline: { start_within: 60 } };
+  const late = START + 60_000;
+  const job = ready(fresh(true, asked));
+  expect(nextDue(job)?.at).toBe(START + RING_AGAIN_MS);
+  expect(step(job, claim("agt_a", "clm_1"), late - 1).status).toBe("processing");
+  expect(step(job, claim("agt_a", "clm_1"), late)).toBe(job);
+  expect(nextDue(step(job, { type: "due" }, late - 1))?.at).toBe(late);
+  const { job: expired } = decide(job, { type: "due" }, late);
+  expect(expired).toMatchObject({ status: "expired", error: { code: "deadline_exceeded" } });
+  expect(expired.stages.some(isOpen)).toBe(false);
+  const begun = step(job, claim("agt_a", "clm_1"), late - 1);
+  expect(step(begun, { type: "due" }, late).status).toBe("processing");
+});
+
+test("a restoration that its customer wants ended by then fails later, in the middle of a stage, too", () => {
+  const job = ready(fresh(true, { deadline: { finish_within: 10 } }));
+  const begun = step(job, claim("agt_a", "clm_1"), START);
+  expect(nextDue(begun)?.at).toBe(START + 10_000);
+  expect(step(begun, { type: "due" }, START + 9_999).status).toBe("processing");
+  const failed = step(begun, { type: "due" }, START + 10_000);
+  expect(failed).toMatchObject({ status: "failed", error: { code: "deadline_exceeded" } });
+  expect(step(failed, completion(begun, "analyze"), START + 10_001)).toBe(failed);
+});
+
+test("deadlines count from when the photograph is there", () => {
+  const job = fresh(false, { deadline: { start_within: 60, finish_within: 86_400 } });
+  expect(job).not.toHaveProperty("startBy");
+  const there = step(job, { type: "uploaded" }, START + 1_000);
+  expect(there.startBy).toBe(START + 61_000);
+  expect(there.finishBy, "nobody is promised more than a day").toBe(START + FINISH_WITHIN_MS);
+});
+
 test("every accepted job ends by its deadline, whatever arrives and however often", () => {
   const agents = ["agt_a", "agt_b"];
   const event = fc.oneof(
@@ -361,10 +394,11 @@ test("every accepted job ends by its deadline, whatever arrives and however ofte
   fc.assert(
     fc.property(
       fc.boolean(),
+      fc.constantFrom({}, { start_within: 600 }, { finish_within: 3_600 }),
       fc.array(fc.tuple(event, fc.nat(3_000_000)), { maxLength: 60 }),
       fc.constantFrom(FLEET, ALONE),
-      (uploaded, events, policy) => {
-        let job = fresh(uploaded);
+      (uploaded, deadline, events, policy) => {
+        let job = fresh(uploaded, { deadline });
         let now = START;
         const epochs = new Map<string, number>();
         for (const [each, gap] of events) {

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { IntakeMeasures } from "#shared/domain/analysis.ts";
 import { FLEET, type Policy } from "#shared/domain/budget.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
@@ -37,9 +38,9 @@ export const analysis = sampleAnalysis({ noise: 0.03 });
 
 export const can = { stages: ["analyze", "upscale", "finish"] as StageKind[], models: ["esrgan-thick"] };
 
-export function fresh(uploaded = true): Job {
+export function fresh(uploaded = true, asked: z.input<typeof Options> = {}): Job {
   const input = { key: "jobs/job_1/input", contentType: "image/jpeg", bytes: 100 };
-  return newJob({ id: "job_1", org: "org_1", options: Options.parse({}), input, uploaded }, START);
+  return newJob({ id: "job_1", org: "org_1", options: Options.parse(asked), input, uploaded }, START);
 }
 
 export function step(job: Job, event: JobEvent, now: number, policy: Policy = FLEET): Job {
@@ -47,8 +48,8 @@ export function step(job: Job, event: JobEvent, now: number, policy: Policy = FL
 }
 
 /** A job whose intake is done and whose first stage is ready. */
-export function ready(): Job {
-  const started = step(fresh(), { type: "intake-started" }, START);
+export function ready(job = fresh()): Job {
+  const started = step(job, { type: "intake-started" }, START);
   return step(
     started,
     { type: "intake-done", epoch: 1, measures, image: blob("jobs/job_1/intake/e1-x.image.tif") },

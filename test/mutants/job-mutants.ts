@@ -56,6 +56,22 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
+    name: "the timer forgets when to begin",
+    file: job,
+    find: '  if (job.status === "queued") add("ring", job.startBy);\n',
+    replace: "",
+    breaks: "whom nobody can serve in time waits for nothing (15)",
+    by: "jobs",
+  },
+  {
+    name: "begun after its deadline",
+    file: decide,
+    find: "if (isTerminal(job.status) || startsTooLate(job, now)) return false;",
+    replace: "if (isTerminal(job.status)) return false;",
+    breaks: "a customer pays for what he did not want any more (1)",
+    by: "jobs",
+  },
+  {
     name: "the timer forgets the retention",
     file: job,
     find: '    if (job.status === "succeeded") add("retention", job.expiresAt);\n',

@@ -87,7 +87,7 @@ export function checkEnd(parts: {
           checker.breach(1, `${name} though there was room for it`);
         return;
       case "deadline_exceeded":
-        counts.infra += 1;
+        if (fate.deadline.finish_within === undefined) checker.breach(1, `${name}, which nobody asked for`);
         return;
       case undefined:
       default:
@@ -139,6 +139,8 @@ export function checkEnd(parts: {
     else {
       counts.expired += 1;
       if (job.queuedAt === undefined && !fate.neverUploads) lost(`${job.id} expired with its bytes there`);
+      const isUnbegun = job.queuedAt !== undefined && job.startedAt === undefined;
+      if (isUnbegun && fate.deadline.start_within === undefined) lost(`${job.id} expired in its queue`);
     }
   }
   for (const id of accepted) if (!checker.jobs.has(id)) lost(`${id} was accepted and is not stored`);

@@ -73,6 +73,7 @@ function checkTimer(job: Job, { indexes }: Item, breach: Tell): void {
     if (job.status === "succeeded" && job.expiresAt !== undefined) all.push(job.expiresAt);
   } else {
     all.push(job.finishBy);
+    if (job.status === "queued" && job.startBy !== undefined) all.push(job.startBy);
     const { status, until } = job.intake;
     if (job.status === "awaiting_upload") all.push(Math.min(job.uploadBy, until ?? job.uploadBy));
     if (status === "ready") all.push(Math.max(until ?? 0, job.queuedAt ?? job.createdAt));
@@ -100,6 +101,7 @@ export function checkJobChange({ before, after, write }: Change, { breach, diges
   const old = before.body as Job;
   const job = after.body as Job;
   if (isOver(old)) checkEnded(old, job, { breach, now });
+  else checkDeadlines(old, job, breach);
   if (after.rev < before.rev) breach(12, `${job.id}: rev fell`);
   if (write.op === "put" && write.keepRev === true && !isSameButTimers(old, job))
     breach(12, `${job.id}: a write that keeps its rev changed more than timers`);
@@ -122,6 +124,16 @@ function checkEnded(old: Job, job: Job, { breach, now }: Pick<Judge, "breach" | 
   if (job.status !== old.status && !isExpiry) breach(4, `${job.id} went from ${old.status} to ${job.status}`);
   if (JSON.stringify(job.stages) !== JSON.stringify(old.stages))
     breach(4, `${job.id} is ${old.status} and its stages changed`);
+}
+
+/** By the instants that it says itself, nothing is begun after its customer's deadline, and nothing ended by it before. */
+function checkDeadlines(old: Job, job: Job, breach: Tell): void {
+  const { startedAt = 0, endedAt = 0, startBy = Infinity, finishBy } = job;
+  if (old.status !== "queued" && old.status !== "processing") return;
+  if (startedAt >= startBy) breach(1, `${job.id} was begun after its deadline`);
+  if (job.status === "expired" && endedAt < startBy) breach(1, `${job.id} expired before its deadline`);
+  if (job.status === "failed" && job.error?.code === "deadline_exceeded" && endedAt < finishBy)
+    breach(1, `${job.id} failed before its deadline`);
 }
 
 function checkStep(

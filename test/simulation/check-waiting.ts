@@ -46,6 +46,8 @@ export function createWaitingCheck(parts: {
   return () => {
     const agents = parts.agents();
     for (const job of checker.open.values()) {
+      // Nobody may begin it any more.
+      if (job.status === "queued" && (job.startBy ?? Infinity) <= now()) continue;
       for (const stage of job.stages) {
         const name = `${job.id} ${stage.kind}`;
         const last = waits.get(name);

@@ -30,7 +30,11 @@ export async function sendJob(
   const draws = world.draws("customer");
   await caller.clock.sleep(Math.max(0, fate.at - (loop.now() - world.startMs)));
   const body = {
-    ...Options.parse({ retention_hours: 1, operations: { upscale: draws.pick([1, 2, 4] as const) } }),
+    ...Options.parse({
+      retention_hours: 1,
+      operations: { upscale: draws.pick([1, 2, 4] as const) },
+      deadline: fate.deadline,
+    }),
     input: { file: { content_type: "image/jpeg" as const, content_length: 1_000 } },
   };
   const create = async (instance: ControlInstance): Promise<string> => {

@@ -1,24 +1,37 @@
 /** How long a stage waits after its agent's death until another agent has it. */
 import type { Job } from "#shared/domain/job.ts";
 
+/** Why a stage waited for something else than being noticed. */
+export const EXCUSES = [
+  "an engine was down",
+  "no slot was free",
+  "no detector was left",
+  "it was lost twice before",
+] as const;
+export type Excuse = (typeof EXCUSES)[number];
+
+/** A stage that was taken over. */
+export interface Takeover {
+  /** From the death of its agent to its next lease. */
+  readonly ms: number;
+  readonly excuse?: Excuse;
+}
+
 export interface Failover {
   /** The agent's process has ended without a word. */
   died(agentId: string): void;
   /** A job as it was just stored. */
   stored(job: Job): void;
-  /** Milliseconds, where an agent was idle and no engine was down meanwhile. */
-  readonly samples: readonly number[];
-  /** Takeovers that had to wait for something else than being noticed. */
-  readonly excused: number;
+  readonly takeovers: readonly Takeover[];
 }
 
+/** From then on a stage waits longer and longer, and for an agent that takes nothing else. */
 const LOSSES_OF_CAUTION = 2;
 
 interface Orphan {
   readonly epoch: number;
   readonly diedAt: number;
-  /** It had to wait for something else than being noticed. */
-  hadToWait: boolean;
+  excuse?: Excuse;
 }
 
 export function createFailover(parts: {
@@ -32,45 +45,43 @@ export function createFailover(parts: {
   readonly hasRoom: (stage: Job["stages"][number]) => boolean;
 }): Failover {
   const orphans = new Map<string, Orphan>();
-  const samples: number[] = [];
-  let excused = 0;
+  const takeovers: Takeover[] = [];
+
+  /** Something was stored: whatever keeps an orphan waiting just now keeps it for longer than being noticed takes. */
+  function noteWaiting(name: string, orphan: Orphan): void {
+    const [id = "", kind] = name.split(" ");
+    const stages = parts.jobs().get(id)?.stages;
+    const stage = stages?.find((each) => each.kind === kind);
+    if (stage?.status === "ready" && !parts.hasRoom(stage)) orphan.excuse ??= "no slot was free";
+    if (stage?.status === "leased" && !parts.isSeen(id, stage)) orphan.excuse ??= "no detector was left";
+  }
+
   return {
-    samples,
-    get excused() {
-      return excused;
-    },
+    takeovers,
     died(agentId) {
       for (const job of parts.jobs().values()) {
         for (const stage of job.stages)
           if (stage.status === "leased" && stage.agent === agentId)
-            orphans.set(`${job.id} ${stage.kind}`, {
-              epoch: stage.epoch,
-              diedAt: parts.now(),
-              hadToWait: false,
-            });
+            orphans.set(`${job.id} ${stage.kind}`, { epoch: stage.epoch, diedAt: parts.now() });
       }
     },
     stored(job) {
       if (orphans.size === 0) return;
-      for (const [name, orphan] of orphans) {
-        const [id = "", kind] = name.split(" ");
-        const stage = parts
-          .jobs()
-          .get(id)
-          ?.stages.find((each) => each.kind === kind);
-        if (stage?.status === "ready" && !parts.hasRoom(stage)) orphan.hadToWait = true;
-        if (stage?.status === "leased" && !parts.isSeen(id, stage)) orphan.hadToWait = true;
-      }
+      for (const [name, orphan] of orphans) noteWaiting(name, orphan);
       for (const stage of job.stages) {
         const name = `${job.id} ${stage.kind}`;
         const orphan = orphans.get(name);
         if (orphan === undefined) continue;
         if (stage.status === "leased" && stage.epoch > orphan.epoch) {
           orphans.delete(name);
-          // After two losses a stage waits longer and longer, and for an agent that takes nothing else.
           const isCautious = (stage.tries?.lost ?? 0) >= LOSSES_OF_CAUTION;
-          if (isCautious || orphan.hadToWait || parts.troubleAt() >= orphan.diedAt) excused += 1;
-          else samples.push(parts.now() - orphan.diedAt);
+          const excuse: Excuse | undefined =
+            parts.troubleAt() >= orphan.diedAt
+              ? "an engine was down"
+              : isCautious
+                ? "it was lost twice before"
+                : orphan.excuse;
+          takeovers.push({ ms: parts.now() - orphan.diedAt, ...(excuse === undefined ? {} : { excuse }) });
         } else if (stage.status !== "leased" && stage.status !== "ready") orphans.delete(name);
       }
     },

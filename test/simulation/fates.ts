@@ -27,6 +27,8 @@ export interface Fate {
   readonly losesUploadEvent: boolean;
   readonly uploadEventLateMs: number;
   readonly repeatsCreate: boolean;
+  /** As its customer asks, in seconds. */
+  readonly deadline: { readonly start_within?: number; readonly finish_within?: number };
   /** Done so far to its readers: they died, could not read just now, or took longer than they may. */
   intakeDeaths: number;
   intakeStumbles: number;
@@ -69,6 +71,8 @@ export function createFates(
       const cancelAfterMs = draws.decades(50, of.shortestMs * 40);
       const late = draws.exponential(30_000);
       const eraseAfterMs = draws.decades(50, of.shortestMs * 400);
+      const start_within = Math.ceil(draws.decades(1, 120));
+      const finish_within = Math.ceil(draws.decades(5, 600));
       return {
         org: `org_${org}`,
         at,
@@ -87,6 +91,10 @@ export function createFates(
         losesUploadEvent: unit() < rates.uploadEventsLost,
         uploadEventLateMs: unit() < rates.uploadEventsLate ? late : 100,
         repeatsCreate: unit() < rates.createsRepeated,
+        deadline: {
+          ...(unit() < rates.startDeadlines ? { start_within } : {}),
+          ...(unit() < rates.finishDeadlines ? { finish_within } : {}),
+        },
         intakeDeaths: 0,
         intakeStumbles: 0,
         injected: new Map(),

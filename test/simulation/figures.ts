@@ -1,5 +1,6 @@
 /** What many seeds come to. */
 import { createHash } from "node:crypto";
+import { EXCUSES, type Excuse } from "./failover.ts";
 import { RARE_PATHS, type RarePath } from "./sometimes.ts";
 import type { Outcome } from "./simulation.ts";
 
@@ -38,6 +39,7 @@ const DOUBLED = new Set([2, 6]);
 export function createTally(): Tally {
   const hashes = new Map<number, string>();
   const failoverMs: number[] = [];
+  const excused = Object.fromEntries(EXCUSES.map((excuse) => [excuse, 0])) as Record<Excuse, number>;
   const paths = Object.fromEntries(RARE_PATHS.map((path) => [path, 0])) as Record<RarePath, number>;
   const codes: Record<string, number> = {};
   const sums = {
@@ -52,7 +54,6 @@ export function createTally(): Tally {
     expired: 0,
     wastedSeconds: 0,
     workSeconds: 0,
-    failoverExcused: 0,
     bellsSent: 0,
     events: 0,
     virtualMs: 0,
@@ -63,7 +64,10 @@ export function createTally(): Tally {
   return {
     add(outcome) {
       hashes.set(outcome.seed, outcome.hash);
-      for (const ms of outcome.failoverMs) failoverMs.push(ms);
+      for (const { ms, excuse } of outcome.takeovers) {
+        if (excuse === undefined) failoverMs.push(ms);
+        else excused[excuse] += 1;
+      }
       for (const path of RARE_PATHS) paths[path] += outcome.sometimes[path];
       for (const [code, count] of Object.entries(outcome.codes)) codes[code] = (codes[code] ?? 0) + count;
       for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += outcome[name];
@@ -106,7 +110,8 @@ export function createTally(): Tally {
         ...ends,
         ...failed,
         line("doorbells sent a job", tenths(sums.bellsSent / Math.max(1, sums.jobs))),
-        line("takeovers that waited for a free slot or an engine", sums.failoverExcused),
+        line("takeovers that count as failovers", failoverMs.length),
+        ...EXCUSES.map((excuse) => line(`  not counted, as ${excuse}`, excused[excuse])),
         line("events", sums.events),
         line("hours of virtual time", tenths(sums.virtualMs / 3_600_000)),
         "Rare paths taken",

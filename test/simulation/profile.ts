@@ -40,6 +40,9 @@ const FAULTS = {
   uploadEventsLost: [0.01, 0.3],
   uploadEventsLate: [0.01, 0.3],
   createsRepeated: [0.01, 0.5],
+  /** Its customer wants it begun, or ended, within a time that may be too short. */
+  startDeadlines: [0.01, 0.2],
+  finishDeadlines: [0.01, 0.2],
   flood: [0.2, 0.8],
   /** An hour, over the whole fleet. */
   agentKills: [40, 480],
@@ -145,6 +148,8 @@ const NO_RATES: ReadonlySet<FaultName> = new Set<FaultName>([
   "erasures",
   "uploadsMissing",
   "createsRepeated",
+  "startDeadlines",
+  "finishDeadlines",
   "flood",
   "agentSkewMs",
   "controlSkewMs",

@@ -33,6 +33,9 @@ export function notePaths(
   if (old.status === "awaiting_upload" && job.status === "queued" && by === "sweeper")
     sometimes.count("late upload found by a look");
   if (old.status === "awaiting_upload" && job.status === "expired") sometimes.count("upload never came");
+  if (old.status === "queued" && job.status === "expired") sometimes.count("not begun by its deadline");
+  if (!isOver(old) && job.status === "failed" && job.error?.code === "deadline_exceeded")
+    sometimes.count("not ended by its deadline");
   if (old.status === "succeeded" && job.status === "expired") sometimes.count("retention ended");
   if (old.discarded !== true && job.discarded === true) sometimes.count("bytes discarded");
   if (old.erasure === undefined && job.erasure !== undefined)

@@ -13,7 +13,7 @@ interface ScenarioResult {
   readonly isHeld: boolean;
 }
 
-export type ScenarioName = "store-outage" | "skew" | "drain";
+export type ScenarioName = "failover" | "store-outage" | "skew" | "drain";
 
 const BACKLOG = 100_000;
 const OUTAGE_MS = 172 * 60_000;
@@ -21,12 +21,55 @@ const BELLS_MAX = 20;
 const SKEW_MS = 30_000;
 const DRAIN_MS_MAX = 5_000;
 const DRAINS_MIN = 100;
+const TAKEOVERS_MIN = 1_000;
 
 export const SCENARIOS: Readonly<Record<ScenarioName, (ask: ScenarioAsk) => Promise<ScenarioResult>>> = {
+  failover,
   "store-outage": storeOutage,
   skew: skewedControl,
   drain,
 };
+
+/** Agents of a fleet with room to spare die, and either detector may be off: every takeover counts, whatever it waited for. */
+async function failover({ seed, jobs = 4_000, say }: ScenarioAsk): Promise<ScenarioResult> {
+  const ask = {
+    seed,
+    profile: "calm",
+    jobs,
+    shape: { agents: 12, slotsMax: 2, stageMs: [8_000, 40_000], arrivalMs: 15_000, settles: "never" },
+  } as const;
+  const kills = { ...NO_FAULTS, agentKills: 240 };
+  const both = await simulate({ ...ask, rates: kills });
+  const bySweeper = await simulate({ ...ask, rates: { ...kills, redeliveryOff: 1 } });
+  const byBell = await simulate({ ...ask, rates: { ...kills, sweeperOff: 1 } });
+  for (const outcome of [both, bySweeper, byBell]) tell(outcome, say);
+  const ofBoth = quantiles(both);
+  const figures = {
+    takeovers: both.takeovers.length,
+    ...ofBoth,
+    ...prefixed("sweeper_alone_", quantiles(bySweeper)),
+    ...prefixed("redelivery_alone_", quantiles(byBell)),
+    lost: both.lost + bySweeper.lost + byBell.lost,
+    breaches: both.breaches.length + bySweeper.breaches.length + byBell.breaches.length,
+  };
+  const isHeld =
+    figures.breaches === 0 &&
+    both.takeovers.length >= TAKEOVERS_MIN &&
+    ofBoth.p50_s <= 25 &&
+    ofBoth.p99_s <= 60 &&
+    ofBoth.max_s <= 300;
+  return { figures, isHeld };
+}
+
+function quantiles({ takeovers }: Outcome) {
+  const sorted = takeovers.map(({ ms }) => ms).toSorted((a, b) => a - b);
+  const at = (share: number): number => round((sorted[Math.ceil(sorted.length * share) - 1] ?? 0) / 1_000);
+  return { p50_s: at(0.5), p99_s: at(0.99), max_s: at(1) };
+}
+
+function prefixed(prefix: string, figures: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [`${prefix}${name}`, value]));
+}
 
 /** The store answers nobody for 172 minutes while a backlog waits: nothing is lost, and nobody is trampled. */
 async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<ScenarioResult> {

@@ -19,6 +19,8 @@ export const RARE_PATHS = [
   "intake lost with its process",
   "late upload found by a look",
   "upload never came",
+  "not begun by its deadline",
+  "not ended by its deadline",
   "bell rung again",
   "commit conflicted",
   "create repeated",

@@ -70,7 +70,8 @@ export function statusOf(restoration) {
     case "canceled":
       return "Canceled";
     case "expired":
-      return restoration.queued_at === null ? "Its file never arrived" : "Deleted, as its time here was over";
+      if (restoration.queued_at === null) return "Its file never arrived";
+      return restoration.error?.message ?? "Deleted, as its time here was over";
   }
 }
 

@@ -55,6 +55,7 @@ test("what was asked for is what the restoration says, defaults filled in", asyn
     output: { format: "jpeg", quality: 80 },
     external_id: "order-991",
     metadata: { file_name: "grandma.jpg" },
+    deadline: { start_within: 60, finish_within: 300 },
     retention_hours: 24,
   };
   const created = Restoration.parse(await (await all.post("/v1/restorations", ask)).json());
@@ -62,6 +63,7 @@ test("what was asked for is what the restoration says, defaults filled in", asyn
     preset: "faithful",
     operations: { repair: "auto", denoise: "auto", colorize: false, faces: false, upscale: 4, tone: "auto" },
     output: { format: "jpeg", quality: 80, bits: 8, keep_credits: false },
+    deadline: { start_within: 60, finish_within: 300 },
     retention_hours: 24,
   });
   expect(created).toMatchObject({ external_id: "order-991", metadata: { file_name: "grandma.jpg" } });
