@@ -2,7 +2,7 @@
  * The control API of agents. An agent holds no table rights: it says what it did, and the control plane decides what
  * that means. Every call is idempotent by epoch and claim id; an agent can act only on leases it holds.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { apply, loadJob, type ApplyDoors } from "../apply.ts";
 import { look } from "../look.ts";
 import { agentItem, readAgent, type AgentRecord } from "./agent-item.ts";
@@ -254,10 +254,10 @@ function missingAsUndefined(error: unknown): undefined {
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text);
 }
 
 /** In constant time for texts of any length. */
 function sameText(a: string, b: string): boolean {
-  return timingSafeEqual(createHash("sha256").update(a).digest(), createHash("sha256").update(b).digest());
+  return timingSafeEqual(hash("sha256", a, "buffer"), hash("sha256", b, "buffer"));
 }

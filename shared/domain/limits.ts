@@ -68,6 +68,8 @@ export const INTAKE_LOST_MAX = 16;
 export const INTAKE_LEASE_MS = 120_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;
+/** What is owed to others waits longer in the end: each try is a write, and whoever does not answer may be away for days. */
+const OWED_BACKOFF_MS_MAX = 30 * 60_000;
 
 // Money (amounts in micro-units of the currency, whole numbers only).
 /** A cap of this much is no cap: a whole number that sums of it stay safe with. */
@@ -110,5 +112,14 @@ export const CONFLICT_TRIES_MAX = 5;
 
 /** Exponential backoff for the n-th try (n from 1), without jitter: a pure function of the state. */
 export function backoffMs(n: number): number {
-  return Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.max(0, n - 1));
+  return exponentialMs(n, BACKOFF_MS_MAX);
+}
+
+/** As backoffMs, for what the outbox owes. */
+export function owedBackoffMs(n: number): number {
+  return exponentialMs(n, OWED_BACKOFF_MS_MAX);
+}
+
+function exponentialMs(n: number, maxMs: number): number {
+  return Math.min(maxMs, BACKOFF_MS * 2 ** Math.max(0, n - 1));
 }

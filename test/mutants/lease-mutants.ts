@@ -31,11 +31,11 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     by: "jobs",
   },
   {
-    name: "look ignores the epoch",
+    name: "sweeper acts twice",
     file: decide,
     find: "if (!isLeased(stage) || stage.epoch !== event.epoch) return false;",
     replace: "if (!isLeased(stage)) return false;",
-    breaks: "a slow look takes the stage from its next holder",
+    breaks: "a slow look, which ignores the epoch, takes the stage from its next holder",
     by: "jobs",
   },
   {
@@ -76,6 +76,24 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     find: 'when: { below: "seq", than: ask.seq } },',
     replace: 'when: "exists" },',
     breaks: "a delayed beat undoes a newer one (7)",
+    by: "jobs",
+  },
+  {
+    name: "clock from the agent",
+    file: decide,
+    find: "  stage.startedAt = now;\n",
+    replace: `  const digits = "0123456789abcdefghjkmnpqrstvwxyz";
+  stage.startedAt = [...event.claimId.slice(4, 14)].reduce((ms, digit) => ms * 32 + digits.indexOf(digit), 0);
+`,
+    breaks: "leases begin when the agent believes, whose clock is wrong (8)",
+    by: "jobs",
+  },
+  {
+    name: "control plane trusts its own clock",
+    file: "shared/store-clock.ts",
+    find: "if (Math.abs(aheadMs) > SKEW_MS_MAX) offsetMs -= aheadMs;",
+    replace: "if (Math.abs(aheadMs) > SKEW_MS_MAX * 1_000) offsetMs -= aheadMs;",
+    breaks: "one instance that is half a minute ahead takes work from agents that are well (8)",
     by: "jobs",
   },
   {

@@ -93,6 +93,8 @@ export function createHeldCheck(parts: {
         checker.breach(8, `${name} is looked at only in ${Math.round(waitMs / 1000)} s`);
       const { agent = "", startedAt = 0, epoch, kind } = stage;
       const isNew = !leases.has(`${name} ${epoch}`);
+      if (isNew && startedAt > now() + marginMs)
+        checker.breach(8, `${name} was leased ${Math.round((startedAt - now()) / 1000)} s from now`);
       if (isNew)
         leases.set(`${name} ${epoch}`, {
           job: id,

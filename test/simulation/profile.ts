@@ -131,6 +131,9 @@ export function drawRates(draws: Draws, profile: Profile, without: readonly Faul
   const long = draws.unit();
   const longMs = draws.decades(30 * 60_000, 180 * 60_000);
   if (long < 0.01) rates["longStoreOutageMs"] = longMs;
+  const skewed = draws.unit();
+  const skewMs = draws.decades(5_000, 60_000);
+  if (skewed < 0.1) rates["oneControlSkewMs"] = skewed < 0.05 ? skewMs : -skewMs;
   for (const name of without) rates[name] = 0;
   return rates as Rates;
 }

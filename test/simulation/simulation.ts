@@ -94,6 +94,8 @@ const RICH_AGENTS = 2;
 const DETECTED_MS = 240_000;
 /** Longer than anything waits that began with a job: a month's invoice, and two days without its provider. */
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
+/** An instance whose clock is off by more follows the store's. */
+const CORRECTED_SKEW_MS = 3_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended so long after the faults have stopped: whatever was put off has had its turn. */
 const ENDED_WITHIN_MS = 8 * 3_600_000;
@@ -343,7 +345,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     now: loop.now,
     faultAt: (id) =>
       Math.max(fleet.faultAt, standing().find((agent) => agent.id === id)?.process.faultAt ?? 0),
-    skewMs: harm.controlSkewMs + Math.abs(harm.oneControlSkewMs),
+    skewMs: Math.min(CORRECTED_SKEW_MS, harm.controlSkewMs + Math.abs(harm.oneControlSkewMs)),
   });
   const runs = createRunsCheck({
     checker,

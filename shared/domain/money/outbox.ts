@@ -7,7 +7,13 @@
  *              └─20 h old, refused, or its invoice closes─► recon ─its window is compared─► deleted
  *   event:  pending ─taken─► deleted        └─three days old─► deleted
  */
-import { backoffMs, BLIND_AFTER_MS, EVENT_TTL_MS, INVOICE_GRACE_MS, INVOICE_MARGIN_MS } from "../limits.ts";
+import {
+  owedBackoffMs,
+  BLIND_AFTER_MS,
+  EVENT_TTL_MS,
+  INVOICE_GRACE_MS,
+  INVOICE_MARGIN_MS,
+} from "../limits.ts";
 import { monthEnd, windowOf } from "./month.ts";
 import { moneyDue, type Row } from "./row.ts";
 import { isMetered, type Terms } from "./terms.ts";
@@ -128,7 +134,7 @@ export function toRecon(event: MeterEvent): MeterEvent {
 /** Not taken this time: again later and later. */
 export function putOffOwed<T extends Owed>(owed: T, now: number): T {
   const tries = owed.tries + 1;
-  return { ...owed, tries, dueAt: now + backoffMs(tries) };
+  return { ...owed, tries, dueAt: now + owedBackoffMs(tries) };
 }
 
 export function isGivenUp(event: CustomerEvent, now: number): boolean {
