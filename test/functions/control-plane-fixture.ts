@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { readAgent, type AgentRecord } from "#functions/agents/agent-item.ts";
 import * as agents from "#functions/agents/agents.ts";
 import { apply, jobItem, loadJob, type ApplyDoors } from "#functions/apply.ts";
@@ -69,10 +70,14 @@ export function controlPlane(): ControlPlane {
 }
 
 /** A job whose first stage is ready, with its doorbell rung. */
-export async function readyJob(plane: ControlPlane, id = "job_1"): Promise<Job> {
+export async function readyJob(
+  plane: ControlPlane,
+  id = "job_1",
+  asked: z.input<typeof Options> = {},
+): Promise<Job> {
   const input = { key: `jobs/${id}/input`, contentType: "image/jpeg", bytes: 3 };
   const job = newJob(
-    { id, org: "org_1", options: Options.parse({}), input, uploaded: true },
+    { id, org: "org_1", options: Options.parse(asked), input, uploaded: true },
     plane.clock.now(),
   );
   await plane.store.transact([{ op: "put", item: jobItem(job), when: "absent" }]);

@@ -115,6 +115,20 @@ test("a beat that changes nothing but its time leaves the tag as it is", async (
   expect(await tag()).not.toBe(first);
 });
 
+test("a restoration that was not begun by the deadline its customer set has expired, and says so", async () => {
+  const all = testWorld();
+  const { id, links } = await queued(all, { deadline: { start_within: 30 } });
+  await all.clock.advance(30_000);
+  await apply(all.doors, id, { type: "due" });
+  const told = Restoration.parse(await (await all.get(links.self)).json());
+  expect(told).toMatchObject({
+    status: "expired",
+    started_at: null,
+    options: { deadline: { start_within: 30 } },
+  });
+  expect(told.error).toMatchObject({ code: "deadline_exceeded", retryable: true });
+});
+
 const PUBLIC_CODES: Record<Failure, { code: string; retryable: boolean }> = {
   bad_image: { code: "input_unreadable", retryable: false },
   transient_io: { code: "worker_lost", retryable: true },

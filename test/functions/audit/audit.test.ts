@@ -86,6 +86,21 @@ test("a job that is open after its last instant is found, and that nobody sweeps
   expect(await kindsOf(plane)).toEqual(["job_overdue", "lease_orphaned", "timer_overdue"]);
 });
 
+test("a job that expired at its deadline is sound; one that nobody ended then, or nobody explains, is found", async () => {
+  const plane = controlPlane();
+  await readyJob(plane, "job_1", { deadline: { start_within: 60 } });
+  await plane.clock.advance(60_000);
+  await apply(plane, "job_1", { type: "due" });
+  expect(await jobOf(plane)).toMatchObject({ status: "expired" });
+  expect(await findingsOf(plane, "bytes")).toEqual([]);
+  await breakJob(plane.store, (job) => delete job.error);
+  expect(await kindsOf(plane)).toEqual(["end_inconsistent"]);
+  const unswept = controlPlane();
+  await readyJob(unswept, "job_1", { deadline: { start_within: 60 } });
+  await unswept.clock.advance(60_000 + 901_000);
+  expect(await kindsOf(unswept)).toEqual(["job_overdue", "timer_overdue"]);
+});
+
 test("a job in which nothing moves is found", async () => {
   const { plane } = await leasedJob();
   await breakJob(plane.store, (job) => (job.stages = job.stages.filter(({ kind }) => kind !== "analyze")));
