@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { controlPlane, jobOf, newAgent, readyJob, type ControlPlane } from "./control-plane-fixture.ts";
 import * as agents from "#functions/agents/agents.ts";
 import { sweep } from "#functions/sweep/sweep.ts";
-import { Fault } from "#shared/domain/fault.ts";
+import type { Fault } from "#shared/domain/fault.ts";
 import { shardOf } from "#shared/domain/id.ts";
 import { duePartition, jobIndexes, jobKey, stageOf, timeKey } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
