@@ -4,6 +4,8 @@ import { blobPrefix, isTerminal, type Job } from "#shared/domain/job.ts";
 import {
   BUGS_MAX,
   CRASHES_ALONE_MAX,
+  DEVICE_FAULTS_MAX,
+  DISK_FULL_MAX,
   LEASE_GUARD_MS,
   LEASE_MS,
   LOST_MAX,
@@ -21,6 +23,8 @@ const TRIES_MAX: Readonly<Record<TryClass, number>> = {
   lost: LOST_MAX,
   crashed: CRASHES_ALONE_MAX,
   transient: TRANSIENT_MAX,
+  device: DEVICE_FAULTS_MAX,
+  disk: DISK_FULL_MAX,
   oom: OOM_MAX,
   model: MODEL_FAULTS_MAX,
   released: RELEASED_MAX,

@@ -5,6 +5,7 @@
 import { apply, type ApplyDoors } from "../apply.ts";
 import type { Quarantine } from "./decode.ts";
 import type { BlobRef } from "#shared/domain/blob.ts";
+import type { IntakeLoss } from "#shared/domain/event.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { blobPrefix, type Job } from "#shared/domain/job.ts";
 import type { Log } from "#shared/log.ts";
@@ -67,8 +68,7 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
     const spoken = error instanceof Fault ? error : undefined;
     if (spoken?.retryable) {
       doors.log.warn("intake_lost", { job: job.id, error });
-      const code = spoken.code === "disk_full" ? "disk_full" : "infra";
-      await apply(doors, job.id, { type: "intake-lost", epoch, code });
+      await apply(doors, job.id, { type: "intake-lost", epoch, why: lossOf(spoken) });
       return;
     }
     if (spoken === undefined) doors.log.error("intake_bug", { job: job.id, error });
@@ -81,5 +81,17 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
         "Something went wrong on our side while reading the file; nothing is billed. Please try again.",
       final: spoken?.kind === "input",
     });
+  }
+}
+
+function lossOf({ code }: Fault): IntakeLoss {
+  switch (code) {
+    case "disk_full":
+      return "disk_full";
+    case "blobs_busy":
+    case "store_busy":
+      return "engine";
+    default:
+      return "reader";
   }
 }

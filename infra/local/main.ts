@@ -20,12 +20,14 @@ const HELP = `Runs PhotoKeep on this machine: the API, a page to drop photograph
   --threads N    threads of each agent's models (default: all cores)
   --doors KIND   embedded (default): SQLite and files in the data folder; aws: DynamoDB, SQS and S3, as named by
                  PHOTOKEEP_* and AWS_* in the environment (\`npm run emulators -- start\` prints one for local servers)
+  --grace HOURS  after an outage: given once to every job whose 24 hours are over (default 0)
   --log LEVEL    debug, info (default), warn, error; written to photokeep.log in the data folder
 
 The environment may say more (docs/vram.md): PHOTOKEEP_DEVICE, PHOTOKEEP_MODEL_MEMORY_MB, PHOTOKEEP_POLICY, …
 Ctrl-C stops cleanly. Whatever was accepted goes on at the next start, even after a crash.`;
 
 const AGENTS_MAX = 16;
+const GRACE_HOURS_MAX = 72;
 
 async function main(argv: readonly string[]): Promise<void> {
   const values = readArguments(argv);
@@ -46,6 +48,7 @@ async function main(argv: readonly string[]): Promise<void> {
     port: wholeNumber("--port", values.port ?? "8787", { min: 0, max: 65_535 }),
     agents: wholeNumber("--agents", values.agents ?? "1", { min: 0, max: AGENTS_MAX }),
     threads: chooseThreads(wholeNumber("--threads", values.threads ?? "0", { min: 0, max: 256 })),
+    graceMs: 3_600_000 * wholeNumber("--grace", values.grace ?? "0", { min: 0, max: GRACE_HOURS_MAX }),
     modelSettings: readModelSettings(process.env),
     logLevel: level(values.log ?? "info"),
     ...(takesAws(values.doors ?? "embedded") ? { aws: readAwsPlaces(process.env) } : {}),
@@ -74,6 +77,7 @@ function readArguments(argv: readonly string[]) {
         agents: { type: "string" },
         threads: { type: "string" },
         doors: { type: "string" },
+        grace: { type: "string" },
         log: { type: "string" },
         help: { type: "boolean", short: "h" },
       },

@@ -28,7 +28,7 @@ export async function recover(doors: AgentDoors): Promise<void> {
             job.status === "awaiting_upload" && (await doors.blobs.head(job.input.key)) !== undefined;
           if (objectThere) await apply(doors, job.id, { type: "uploaded" });
           if (job.intake.status === "running")
-            await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch, code: "infra" });
+            await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch, why: "reader" });
           for (const stage of job.stages)
             if (stage.status === "leased" && stage.agent !== undefined) dead.add(stage.agent);
         }

@@ -55,6 +55,8 @@ export interface StackOptions {
   readonly threads: number;
   /** As model-settings.ts reads them; what is not said takes its default. */
   readonly modelSettings?: Readonly<Record<string, string>>;
+  /** Given once to every job whose day is over; 0 by default. Milliseconds. */
+  readonly graceMs?: number;
   readonly logLevel: Level;
   /** AWS's engines instead of the embedded ones. */
   readonly aws?: AwsPlaces;
@@ -138,7 +140,7 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
     store,
     clock,
     entropy,
-    policy: options.agents > 1 ? FLEET : ALONE,
+    policy: { ...(options.agents > 1 ? FLEET : ALONE), graceMs: options.graceMs ?? 0 },
     perform: (command) => carryOut(command),
   };
   const quarantine = createQuarantine({ spare: 1 });

@@ -4,21 +4,27 @@ import {
   BUGS_MAX,
   CRASHES_ALONE_MAX,
   CRASHES_MAX,
+  DEVICE_FAULTS_MAX,
+  DISK_FULL_MAX,
   LOST_BEFORE_CAUTION,
   MODEL_FAULTS_MAX,
   OOM_MAX,
+  patientBackoffMs,
   RELEASED_BEFORE_BACKOFF,
   TRANSIENT_MAX,
 } from "./limits.ts";
 import type { Failure, TryClass } from "./stage.ts";
 
-/** How many workers a stage may kill, on how many agents, before the photograph is held to be poison. */
+/** What an operator's fleet decides. */
 export interface Policy {
+  /** How many workers a stage may kill, on how many agents, before the photograph is held to be poison. */
   readonly crashesMax: number;
   readonly crashedAgentsMin: number;
+  /** Given once to every job whose day is over: an operator's constant for the time after an outage. Milliseconds. */
+  readonly graceMs: number;
 }
-export const FLEET: Policy = { crashesMax: CRASHES_MAX, crashedAgentsMin: 2 };
-export const ALONE: Policy = { crashesMax: CRASHES_ALONE_MAX, crashedAgentsMin: 1 };
+export const FLEET: Policy = { crashesMax: CRASHES_MAX, crashedAgentsMin: 2, graceMs: 0 };
+export const ALONE: Policy = { crashesMax: CRASHES_ALONE_MAX, crashedAgentsMin: 1, graceMs: 0 };
 
 /** Which budget a failure draws on; exhaustive over what agents may report. */
 export function budgetOf(failure: Exclude<Failure, "bad_image">): {
@@ -37,10 +43,11 @@ export function budgetOf(failure: Exclude<Failure, "bad_image">): {
       return { of: "model", max: MODEL_FAULTS_MAX, code: "model_unavailable" };
     case "transient_io":
     case "infra_throttled":
-    case "gpu_fault":
       return { of: "transient", max: TRANSIENT_MAX, code: "infra" };
+    case "gpu_fault":
+      return { of: "device", max: DEVICE_FAULTS_MAX, code: "infra" };
     case "disk_full":
-      return { of: "transient", max: TRANSIENT_MAX, code: "disk_full" };
+      return { of: "disk", max: DISK_FULL_MAX, code: "disk_full" };
     case "bug":
       return { of: "bug", max: BUGS_MAX, code: "internal_error" };
   }
@@ -56,6 +63,9 @@ export function retryDelayMs(of: TryClass, spent: number): number {
     case "crashed":
       return spent === 1 ? 0 : backoffMs(spent - 1);
     case "transient":
+      return patientBackoffMs(spent);
+    case "device":
+    case "disk":
     case "oom":
     case "model":
     case "bug":

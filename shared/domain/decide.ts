@@ -91,7 +91,7 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       return failIntake(job, event, now);
     case "intake-lost":
       if (!isReading(job, event.epoch)) return false;
-      return loseIntake(job, event.code, now);
+      return loseIntake(job, event.why, now);
     case "claimed":
       return claim(job, event, now);
     case "completed":
@@ -275,9 +275,19 @@ function look(job: Job, event: JobEvent & { type: "looked" }, now: number): bool
 
 // ------------------------------------------------------------------------------------------------------------ timers
 
+/** What its customer has set stands. */
+function extend(job: Job, { graceMs }: Policy): boolean {
+  if (graceMs <= 0 || job.extended === true || job.options.deadline?.finish_within !== undefined)
+    return false;
+  job.extended = true;
+  job.finishBy += graceMs;
+  return true;
+}
+
 function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: Policy): boolean {
   if (isTerminal(job.status)) return expire(job, now);
   if (job.finishBy <= now) {
+    if (extend(job, policy)) return true;
     end(job, "failed", now, { code: "deadline_exceeded", message: "It did not finish in time." });
     return true;
   }
@@ -297,7 +307,7 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
   }
   const { status, until } = job.intake;
   // Nobody has told how it ended: whoever read it is gone. What kills its reader is told by the reader's parent.
-  if (status === "running" && until !== undefined && until <= now) return loseIntake(job, "infra", now);
+  if (status === "running" && until !== undefined && until <= now) return loseIntake(job, "reader", now);
   let moved = false;
   for (const stage of job.stages) {
     if (isLeased(stage) && stage.hardDeadline <= now) {

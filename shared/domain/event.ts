@@ -13,6 +13,9 @@ export interface Claim {
   readonly idle: boolean;
 }
 
+/** Its reader was killed or fell silent; there was no room for it; an engine was away. */
+export type IntakeLoss = "reader" | "disk_full" | "engine";
+
 export type JobEvent =
   | { readonly type: "uploaded" }
   | { readonly type: "intake-started" }
@@ -32,7 +35,7 @@ export type JobEvent =
       readonly final: boolean;
     }
   /** The reading came to nothing through no fault of the image: costs no try, but is bounded too. */
-  | { readonly type: "intake-lost"; readonly epoch: number; readonly code: "infra" | "disk_full" }
+  | { readonly type: "intake-lost"; readonly epoch: number; readonly why: IntakeLoss }
   | ({ readonly type: "claimed" } & Claim)
   | {
       readonly type: "completed";

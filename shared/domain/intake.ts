@@ -2,14 +2,17 @@
  * The upload and its reading: the first part of a job's life, before any stage is ready. Each function moves the draft
  * it is given and answers whether it did; `decide` is their only caller.
  */
+import type { IntakeLoss } from "./event.ts";
 import { end } from "./ending.ts";
 import { enqueue, isTerminal, type Job } from "./job.ts";
 import {
   backoffMs,
+  INTAKE_AWAY_MAX,
   INTAKE_LEASE_MS,
   INTAKE_LOST_MAX,
   INTAKE_TRIES_MAX,
   LOST_BEFORE_CAUTION,
+  patientBackoffMs,
 } from "./limits.ts";
 
 export function uploaded(job: Job, now: number): boolean {
@@ -42,15 +45,23 @@ export function failIntake(
   return true;
 }
 
-export function loseIntake(job: Job, code: "infra" | "disk_full", now: number): boolean {
-  const lost = (job.intake.lost ?? 0) + 1;
-  job.intake = { ...job.intake, status: "ready", tries: job.intake.tries - 1, lost };
-  delete job.intake.until;
-  if (lost >= INTAKE_LOST_MAX) {
-    job.intake.status = "failed";
+export function loseIntake(job: Job, why: IntakeLoss, now: number): boolean {
+  const { intake } = job;
+  const [spent, max] =
+    why === "engine"
+      ? [(intake.away = (intake.away ?? 0) + 1), INTAKE_AWAY_MAX]
+      : [(intake.lost = (intake.lost ?? 0) + 1), INTAKE_LOST_MAX];
+  intake.tries -= 1;
+  if (spent >= max) {
+    intake.status = "failed";
+    delete intake.until;
+    const code = why === "disk_full" ? "disk_full" : "infra";
     end(job, "failed", now, { code, message: "Our machines could not read the file; please send it again." });
-  } else if (lost >= LOST_BEFORE_CAUTION) {
-    job.intake.until = now + backoffMs(lost);
+    return true;
   }
+  intake.status = "ready";
+  if (why === "engine") intake.until = now + patientBackoffMs(spent);
+  else if (spent >= LOST_BEFORE_CAUTION) intake.until = now + backoffMs(spent);
+  else delete intake.until;
   return true;
 }

@@ -41,8 +41,9 @@ interface Intake {
   status: "waiting" | "ready" | "running" | "done" | "failed";
   epoch: number;
   tries: number;
-  /** How often it came to nothing through no fault of the image. */
+  /** How often it came to nothing through no fault of the image, and how often because an engine was away. */
   lost?: number;
+  away?: number;
   /** While waiting: when to look for the upload. While ready: not before. While running: when the try counts as lost. */
   until?: number;
   image?: BlobRef;
@@ -72,6 +73,8 @@ export interface Job {
   startBy?: number;
   /** Whatever happens, the job has ended by then. */
   finishBy: number;
+  /** It was given more time after an outage, once. */
+  extended?: true;
   queuedAt?: number;
   startedAt?: number;
   endedAt?: number;

@@ -57,19 +57,24 @@ export const LOST_MAX = 10;
 export const LOST_BEFORE_CAUTION = 2;
 export const RELEASED_BEFORE_BACKOFF = 5;
 export const RELEASED_MAX = 50;
-/** With its pauses: an engine may be away for 40 minutes. */
-export const TRANSIENT_MAX = 16;
+/** With its pauses: an engine may be away for 18 hours, most of the day that a job has. */
+export const TRANSIENT_MAX = 48;
+/** Whoever meets a device that fails takes his machine out of service: no photograph may do that to a whole fleet. */
+export const DEVICE_FAULTS_MAX = 6;
+/** With its pauses: somebody has half an hour to make room. */
+export const DISK_FULL_MAX = 16;
 export const OOM_MAX = 3;
 export const MODEL_FAULTS_MAX = 3;
 export const BUGS_MAX = 2;
 export const INTAKE_TRIES_MAX = 3;
-/** Readings that came to nothing through no fault of the file; as patient as TRANSIENT_MAX. */
+/** Readings that came to nothing through no fault of the file, and those of them that an engine was away for. */
 export const INTAKE_LOST_MAX = 16;
+export const INTAKE_AWAY_MAX = TRANSIENT_MAX;
 export const INTAKE_LEASE_MS = 120_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;
-/** What is owed to others waits longer in the end: each try is a write, and whoever does not answer may be away for days. */
-const OWED_BACKOFF_MS_MAX = 30 * 60_000;
+/** Where whoever does not answer may be away for hours: nobody waits for longer than as long again. */
+const PATIENT_BACKOFF_MS_MAX = 30 * 60_000;
 
 // Money (amounts in micro-units of the currency, whole numbers only).
 /** A cap of this much is no cap: a whole number that sums of it stay safe with. */
@@ -115,9 +120,9 @@ export function backoffMs(n: number): number {
   return exponentialMs(n, BACKOFF_MS_MAX);
 }
 
-/** As backoffMs, for what the outbox owes. */
-export function owedBackoffMs(n: number): number {
-  return exponentialMs(n, OWED_BACKOFF_MS_MAX);
+/** As backoffMs, for what an engine, or another's server, keeps waiting. */
+export function patientBackoffMs(n: number): number {
+  return exponentialMs(n, PATIENT_BACKOFF_MS_MAX);
 }
 
 function exponentialMs(n: number, maxMs: number): number {

@@ -39,7 +39,16 @@ export const FAILURES = [
 export type Failure = (typeof FAILURES)[number];
 
 /** Classes of failed tries, each with a budget of its own. `lost` is the fleet's doing and never means poison. */
-export type TryClass = "lost" | "crashed" | "transient" | "oom" | "model" | "released" | "bug";
+export type TryClass =
+  | "lost"
+  | "crashed"
+  | "transient"
+  | "device"
+  | "disk"
+  | "oom"
+  | "model"
+  | "released"
+  | "bug";
 
 export interface Stage {
   readonly kind: StageKind;

@@ -197,7 +197,7 @@ test("every failure an agent may report ends within its budget", () => {
     let tries = 0;
     while (!isTerminal(job.status)) {
       expect(++tries, failure).toBeLessThanOrEqual(TRANSIENT_MAX);
-      now += 1_000_000;
+      now = Math.max(now, stageOf(job, "analyze").notBefore ?? 0);
       job = step(job, claim(`agt_${tries}`, `clm_${tries}`), now);
       const { epoch, agent = "" } = stageOf(job, "analyze");
       job = step(
@@ -207,6 +207,7 @@ test("every failure an agent may report ends within its budget", () => {
       );
     }
     expect(job.status, failure).toBe("failed");
+    expect(now, failure).toBeLessThan(job.finishBy);
     expect(job.error?.code, failure).toMatch(/^[a-z_]+$/);
   }
 });
@@ -329,6 +330,17 @@ test("a restoration that its customer wants ended by then fails later, in the mi
   expect(step(failed, completion(begun, "analyze"), START + 10_001)).toBe(failed);
 });
 
+test("after an outage an operator gives every job more time, once; what its customer has set stands", () => {
+  const grace = { ...FLEET, graceMs: 3_600_000 };
+  const begun = step(ready(), claim("agt_a", "clm_1"), START);
+  const late = START + FINISH_WITHIN_MS;
+  const extended = step(begun, { type: "due" }, late, grace);
+  expect(extended).toMatchObject({ status: "processing", finishBy: late + 3_600_000 });
+  expect(step(extended, { type: "due" }, extended.finishBy, grace).status).toBe("failed");
+  const own = ready(fresh(true, { deadline: { finish_within: 10 } }));
+  expect(step(own, { type: "due" }, START + 10_000, grace).status).toBe("failed");
+});
+
 test("deadlines count from when the photograph is there", () => {
   const job = fresh(false, { deadline: { start_within: 60, finish_within: 86_400 } });
   expect(job).not.toHaveProperty("startBy");
@@ -351,7 +363,7 @@ test("every accepted job ends by its deadline, whatever arrives and however ofte
     fc.record({
       type: fc.constant("intake-lost" as const),
       epoch: fc.nat(3),
-      code: fc.constant("infra" as const),
+      why: fc.constantFrom("reader" as const, "engine" as const),
     }),
     fc.nat(3).map((epoch): JobEvent => ({
       type: "intake-done",

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { blob, fresh, measures, START, step } from "./job-fixture.ts";
 import { nextDue, owed } from "#shared/domain/job.ts";
-import { INTAKE_TRIES_MAX, INTAKE_LOST_MAX, UPLOAD_LOOK_MS, UPLOAD_TTL_MS } from "#shared/domain/limits.ts";
+import {
+  INTAKE_AWAY_MAX,
+  INTAKE_TRIES_MAX,
+  INTAKE_LOST_MAX,
+  UPLOAD_LOOK_MS,
+  UPLOAD_TTL_MS,
+} from "#shared/domain/limits.ts";
 
 test("an upload that never comes expires the job; one whose event was lost is found", () => {
   const job = fresh(false);
@@ -32,7 +38,7 @@ test("an image that kills its reader ends after its tries; a reader that was kil
   for (let n = 1; n <= 5; n++) {
     now += 1_000_000;
     job = step(job, { type: "intake-started" }, now);
-    const lost = { type: "intake-lost", epoch: job.intake.epoch, code: "infra" } as const;
+    const lost = { type: "intake-lost", epoch: job.intake.epoch, why: "reader" } as const;
     job = step(job, n % 2 === 0 ? lost : { type: "due" }, job.intake.until ?? 0);
   }
   expect(job.intake).toMatchObject({ status: "ready", tries: 0, lost: 5, epoch: 5 });
@@ -45,20 +51,26 @@ test("an image that kills its reader ends after its tries; a reader that was kil
   expect(job).toMatchObject({ status: "failed", error: { code: "input_unreadable" } });
 });
 
-test("an intake that is lost again and again ends as ours, not as the image's", () => {
-  let job = fresh();
-  let now = START;
-  for (let n = 1; n <= INTAKE_LOST_MAX; n++) {
-    now += 1_000_000;
-    job = step(job, { type: "intake-started" }, now);
-    job = step(job, { type: "intake-lost", epoch: n, code: "infra" }, now);
-  }
-  expect(job).toMatchObject({
-    status: "failed",
-    error: { code: "infra" },
-    intake: { status: "failed", tries: 0 },
-  });
-});
+test.each([
+  ["reader", INTAKE_LOST_MAX, "infra", 0.5],
+  ["disk_full", INTAKE_LOST_MAX, "disk_full", 0.5],
+  ["engine", INTAKE_AWAY_MAX, "infra", 18],
+] as const)(
+  "an intake that is lost again and again ends as ours, not as the image's, later or sooner: %s",
+  (why, max, code, hours) => {
+    let job = fresh();
+    let now = START;
+    for (let n = 1; n <= max; n++) {
+      expect(job.status).toBe("queued");
+      now = Math.max(now, job.intake.until ?? 0);
+      job = step(job, { type: "intake-started" }, now);
+      job = step(job, { type: "intake-lost", epoch: n, why }, now);
+    }
+    expect(job).toMatchObject({ status: "failed", error: { code }, intake: { status: "failed", tries: 0 } });
+    expect(now - START).toBeGreaterThan(hours * 3_600_000);
+    expect(now).toBeLessThan(job.finishBy);
+  },
+);
 
 test("a late answer of an intake that was given up changes nothing", () => {
   const first = step(fresh(), { type: "intake-started" }, START);

@@ -4,7 +4,7 @@ import { blob, fresh, measures, START, step } from "./job-fixture.ts";
 
 const LATE: readonly JobEvent[] = [
   { type: "intake-failed", epoch: 1, code: "image_broken", message: "The file is damaged.", final: true },
-  { type: "intake-lost", epoch: 1, code: "infra" },
+  { type: "intake-lost", epoch: 1, why: "reader" },
   { type: "intake-done", epoch: 1, measures, image: blob("jobs/job_1/intake/e1-x.image.tif") },
 ];
 

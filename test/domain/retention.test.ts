@@ -75,5 +75,5 @@ test("what was being written while it was erased is refused", () => {
   const erased = erase(job);
   const late = completion(job, "analyze", { agent: "agt_a" });
   expect(step(erased, late, LATER + 1)).toBe(erased);
-  expect(step(erased, { type: "intake-lost", epoch: 1, code: "infra" }, LATER)).toBe(erased);
+  expect(step(erased, { type: "intake-lost", epoch: 1, why: "reader" }, LATER)).toBe(erased);
 });

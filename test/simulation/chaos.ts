@@ -5,6 +5,8 @@ import type { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 const LEASE_MS = 23_000;
+/** A long outage begins in the middle of the work. */
+export const LONG_OUTAGE_AFTER_MS = 60_000;
 
 export interface Victims {
   readonly places: readonly AgentPlace[];
@@ -94,10 +96,15 @@ export function startChaos(world: World, victims: Victims): void {
       network.outage(target, ms);
     });
   }
-  if (rates.longStoreOutageMs > 0) {
-    loop.after(draws.between(5_000, 60_000), () => {
-      trace.note(`store is down for ${Math.round(rates.longStoreOutageMs / 1000)} s`);
-      network.outage("store", rates.longStoreOutageMs);
+  for (const [target, ms] of [
+    ["store", rates.longStoreOutageMs],
+    ["queue", rates.longQueueOutageMs],
+    ["blobs", rates.longBlobOutageMs],
+  ] as const) {
+    if (ms <= 0) continue;
+    loop.after(draws.between(5_000, LONG_OUTAGE_AFTER_MS), () => {
+      trace.note(`${target} is down for ${Math.round(ms / 1000)} s`);
+      network.outage(target, ms);
     });
   }
 }

@@ -14,9 +14,11 @@ export interface EndCounts {
   innocentPoisoned: number;
   /** Failed through no fault of the photograph. */
   infra: number;
+  /** Those whose retention has ended meanwhile included. */
   succeeded: number;
   canceled: number;
   failed: number;
+  /** Before they were begun. */
   expired: number;
   /** How the failed ones ended, by the code of their error. */
   readonly codes: Record<string, number>;
@@ -120,7 +122,7 @@ export function checkEnd(parts: {
     }
     checkErased(job);
     if (fate === undefined) continue;
-    const losses = job.intake.lost ?? 0;
+    const losses = (job.intake.lost ?? 0) + (job.intake.away ?? 0);
     const excused = parts.intakeExcuses(job.id) + fate.intakeDeaths + fate.intakeStumbles;
     if (losses > excused)
       checker.breach(8, `${job.id} was taken from its reader ${losses - excused} times without reason`);
@@ -136,9 +138,12 @@ export function checkEnd(parts: {
       if (fate.cancelAfterMs === undefined && job.erasure === undefined)
         checker.breach(13, `${job.id} was canceled by nobody`);
     } else if (job.status === "failed") checkFailed(job);
+    else if (job.stages.every(({ status }) => status === "done" || status === "skipped"))
+      counts.succeeded += 1;
     else {
       counts.expired += 1;
-      if (job.queuedAt === undefined && !fate.neverUploads) lost(`${job.id} expired with its bytes there`);
+      if (job.queuedAt === undefined && !fate.neverUploads && !fate.missesSlot)
+        lost(`${job.id} expired with its bytes there`);
       const isUnbegun = job.queuedAt !== undefined && job.startedAt === undefined;
       if (isUnbegun && fate.deadline.start_within === undefined) lost(`${job.id} expired in its queue`);
     }

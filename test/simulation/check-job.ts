@@ -18,7 +18,7 @@ const DISCARD_MS = 600_000;
 /** Results are kept for hours: clocks differ by less. */
 const KEPT_MARGIN_MS = 60_000;
 /** More claims than all budgets of a stage allow together. */
-const CLAIMS_MAX = 100;
+const CLAIMS_MAX = 140;
 const OVER = new Set(["succeeded", "failed", "canceled", "expired"]);
 const ENDED = new Set(["done", "skipped", "failed", "canceled"]);
 

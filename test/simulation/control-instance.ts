@@ -11,7 +11,6 @@ import { createRaterLine } from "#functions/billing/rater-line.ts";
 import type { Quarantine } from "#functions/intake/decode.ts";
 import { runIntake } from "#functions/intake/intake.ts";
 import { perform } from "#functions/perform.ts";
-import { FLEET } from "#shared/domain/budget.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import type { Log } from "#shared/log.ts";
 import type { Queue } from "#shared/ports.ts";
@@ -46,7 +45,7 @@ export function startControl(world: World, process: SimulatedProcess): ControlIn
     store,
     clock,
     entropy,
-    policy: FLEET,
+    policy: world.policy,
     perform: (command) => perform(performDoors, command),
   };
   const outside = world.money.doorsOf(process);

@@ -67,10 +67,20 @@ export async function sendJob(
   await caller.clock.sleep(draws.between(50, 3_000));
   const stored = engines.store.get(jobKey(id));
   invariant(stored !== undefined, "what was accepted is stored");
-  const { key } = (stored.body as Job).input;
-  await repeat(caller, () =>
-    world.network.call(caller, "blobs", "customer.put", () => engines.blobs.put(key, key, "image/jpeg")),
+  const { input, uploadBy } = stored.body as Job;
+  const { key } = input;
+  const isSent = await repeat(caller, () =>
+    world.network.call(caller, "blobs", "customer.put", () => {
+      // The address was signed until then.
+      if (loop.now() >= uploadBy) return false;
+      engines.blobs.put(key, key, "image/jpeg");
+      return true;
+    }),
   );
+  if (!isSent) {
+    fate.missesSlot = true;
+    return;
+  }
   if (fate.losesUploadEvent) return;
   await caller.clock.sleep(fate.uploadEventLateMs);
   // The event is delivered a few times, then given up.

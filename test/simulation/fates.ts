@@ -29,6 +29,8 @@ export interface Fate {
   readonly repeatsCreate: boolean;
   /** As its customer asks, in seconds. */
   readonly deadline: { readonly start_within?: number; readonly finish_within?: number };
+  /** No bytes came through before its upload slot closed. */
+  missesSlot: boolean;
   /** Done so far to its readers: they died, could not read just now, or took longer than they may. */
   intakeDeaths: number;
   intakeStumbles: number;
@@ -38,7 +40,7 @@ export interface Fate {
   readonly diedOn: Map<string, Set<string>>;
 }
 
-export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "refused" | "misreport";
+export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "device" | "misreport";
 
 export interface Fates {
   draw(): Fate;
@@ -95,6 +97,7 @@ export function createFates(
           ...(unit() < rates.startDeadlines ? { start_within } : {}),
           ...(unit() < rates.finishDeadlines ? { finish_within } : {}),
         },
+        missesSlot: false,
         intakeDeaths: 0,
         intakeStumbles: 0,
         injected: new Map(),

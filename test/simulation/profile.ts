@@ -23,6 +23,7 @@ const FAULTS = {
   workerOutOfMemory: [0.002, 0.05],
   workerTransient: [0.005, 0.1],
   workerBadModel: [0.002, 0.02],
+  deviceFaults: [0.002, 0.02],
   /** Other bytes, or another object, are named than were written. */
   workerMisreports: [0.005, 0.05],
   /** Of jobs. */
@@ -73,18 +74,22 @@ const FAULTS = {
 
 const HOUR_MS = 3_600_000;
 
+/** Of half an hour and more, once. */
+export const LONG_OUTAGES = ["longStoreOutageMs", "longQueueOutageMs", "longBlobOutageMs"] as const;
+type LongOutage = (typeof LONG_OUTAGES)[number];
+
 export type FaultName =
   | keyof typeof FAULTS
   | "sweeperOff"
   | "redeliveryOff"
-  | "longStoreOutageMs"
+  | LongOutage
   /** Of one instance of the control plane; either way. */
   | "oneControlSkewMs";
 export const FAULT_NAMES: readonly FaultName[] = [
   ...(Object.keys(FAULTS) as (keyof typeof FAULTS)[]),
   "sweeperOff",
   "redeliveryOff",
-  "longStoreOutageMs",
+  ...LONG_OUTAGES,
   "oneControlSkewMs",
 ];
 export type Rates = Readonly<Record<FaultName, number>>;
@@ -128,9 +133,10 @@ export function drawRates(draws: Draws, profile: Profile, without: readonly Faul
       rates["messagesLost"] = 0;
     }
   } else if (detector < 0.2) rates["redeliveryOff"] = 1;
-  const long = draws.unit();
-  const longMs = draws.decades(30 * 60_000, 180 * 60_000);
-  if (long < 0.01) rates["longStoreOutageMs"] = longMs;
+  const isLong = draws.chance(0.005);
+  const engine = draws.pick(LONG_OUTAGES);
+  const longMs = draws.decades(30 * 60_000, 6 * HOUR_MS);
+  if (isLong) rates[engine] = longMs;
   const skewed = draws.unit();
   const skewMs = draws.decades(5_000, 60_000);
   if (skewed < 0.1) rates["oneControlSkewMs"] = skewed < 0.05 ? skewMs : -skewMs;
@@ -162,7 +168,7 @@ const NO_RATES: ReadonlySet<FaultName> = new Set<FaultName>([
   "unequalAgents",
   "sweeperOff",
   "redeliveryOff",
-  "longStoreOutageMs",
+  ...LONG_OUTAGES,
   "oneControlSkewMs",
 ]);
 

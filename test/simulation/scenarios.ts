@@ -13,8 +13,9 @@ interface ScenarioResult {
   readonly isHeld: boolean;
 }
 
-export type ScenarioName = "failover" | "store-outage" | "skew" | "drain";
+export type ScenarioName = "failover" | "outages" | "store-outage" | "skew" | "drain";
 
+const HOUR_MS = 3_600_000;
 const BACKLOG = 100_000;
 const OUTAGE_MS = 172 * 60_000;
 const BELLS_MAX = 20;
@@ -25,6 +26,7 @@ const TAKEOVERS_MIN = 1_000;
 
 export const SCENARIOS: Readonly<Record<ScenarioName, (ask: ScenarioAsk) => Promise<ScenarioResult>>> = {
   failover,
+  outages,
   "store-outage": storeOutage,
   skew: skewedControl,
   drain,
@@ -69,6 +71,33 @@ function quantiles({ takeovers }: Outcome) {
 
 function prefixed(prefix: string, figures: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [`${prefix}${name}`, value]));
+}
+
+/**
+ * One engine after the other is away for longer than a job has: 40 hours the store, whose operator has then given every
+ * job two days more, and the queue, without which work goes on by asking; 12 hours the blob store.
+ */
+async function outages({ seed, jobs = 150, say }: ScenarioAsk): Promise<ScenarioResult> {
+  const shape = { agents: 3, slotsMax: 2, arrivalMs: 400, settles: "never", drawsMoney: false } as const;
+  const ask = { seed, profile: "calm", jobs, shape } as const;
+  const runs = [
+    { graceMs: 48 * HOUR_MS, rates: { ...NO_FAULTS, longStoreOutageMs: 40 * HOUR_MS } },
+    { rates: { ...NO_FAULTS, longQueueOutageMs: 40 * HOUR_MS } },
+    { rates: { ...NO_FAULTS, longBlobOutageMs: 12 * HOUR_MS } },
+  ];
+  const figures = { jobs: 0, succeeded: 0, uploads_given_up: 0, lost: 0, failed: 0, breaches: 0 };
+  for (const run of runs) {
+    const outcome = await simulate({ ...ask, ...run });
+    tell(outcome, say);
+    say(`${outcome.succeeded} of ${outcome.jobs} succeeded, ${outcome.expired} were not uploaded in time`);
+    figures.jobs += outcome.jobs;
+    figures.succeeded += outcome.succeeded;
+    figures.uploads_given_up += outcome.expired;
+    figures.lost += outcome.lost;
+    figures.failed += outcome.failed;
+    figures.breaches += outcome.breaches.length;
+  }
+  return { figures, isHeld: figures.lost === 0 && figures.failed === 0 && figures.breaches === 0 };
 }
 
 /** The store answers nobody for 172 minutes while a backlog waits: nothing is lost, and nobody is trampled. */

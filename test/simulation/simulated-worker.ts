@@ -21,7 +21,7 @@ export interface SimulatedWorker extends Worker {
 }
 
 /** What is going wrong with a run besides what its job is doomed to. */
-type Ill = "none" | "crash" | "hang" | "oom" | "transient" | "model";
+type Ill = "none" | "crash" | "hang" | "oom" | "transient" | "model" | "device";
 
 const PROGRESS_MS = 20_000;
 const BLOB_TRIES_MAX = 5;
@@ -33,7 +33,7 @@ const SIZES = [
   { width: 9_000, height: 9_000 },
 ] as const;
 /** An innocent job is spared so many failures of a class that its budget never ends by chance alone. */
-const SPARED = { death: 2, oom: 2, model: 2, transient: 4, misreport: 1 } as const;
+const SPARED = { death: 2, oom: 2, model: 2, transient: 4, device: 2, misreport: 1 } as const;
 
 export function createSimulatedWorker(
   world: World,
@@ -53,8 +53,7 @@ export function createSimulatedWorker(
   function illness(fate: Fate, { stage }: Lease): Ill {
     const rates = world.rates();
     const roll = draws.unit();
-    const isSpared = (what: "death" | "oom" | "transient" | "model"): boolean =>
-      injectedOf(fate, stage, what) >= SPARED[what];
+    const isSpared = (what: keyof typeof SPARED): boolean => injectedOf(fate, stage, what) >= SPARED[what];
     let sum = rates.workerCrashes;
     if (roll < sum) return isSpared("death") ? "none" : "crash";
     sum += rates.workerHangs;
@@ -65,6 +64,8 @@ export function createSimulatedWorker(
     if (roll < sum) return isSpared("transient") ? "none" : "transient";
     sum += rates.workerBadModel;
     if (roll < sum) return isSpared("model") ? "none" : "model";
+    sum += rates.deviceFaults;
+    if (roll < sum) return isSpared("device") ? "none" : "device";
     return "none";
   }
 
@@ -107,6 +108,7 @@ export function createSimulatedWorker(
     }
     if (ill === "oom") return failed(fate, lease, { what: "oom", failure: "gpu_oom" });
     if (ill === "transient") return failed(fate, lease, { what: "transient", failure: "transient_io" });
+    if (ill === "device") return failed(fate, lease, { what: "device", failure: "gpu_fault" });
     if (ill === "model") return failed(fate, lease, { what: "model", failure: "model_invalid" });
     const nonce = Buffer.from(draws.entropy(8)).toString("hex");
     const key = `${lease.outputPrefix}${nonce}.image.tif`;
@@ -213,7 +215,7 @@ export function createSimulatedWorker(
 function failed(
   fate: Fate,
   { stage }: Lease,
-  as: { readonly what: "oom" | "transient" | "model"; readonly failure: Failure },
+  as: { readonly what: "oom" | "transient" | "model" | "device"; readonly failure: Failure },
 ): RunOutcome {
   inject(fate, stage, as.what);
   return { type: "failed", result: { failure: as.failure, message: "As the seed says." } };

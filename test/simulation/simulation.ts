@@ -1,11 +1,12 @@
 /** One seed from its first job to the end of everything: the world is built, harmed, healed, and judged. */
 import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
 import { createBlobEngine } from "./blob-engine.ts";
-import { startChaos } from "./chaos.ts";
+import { LONG_OUTAGE_AFTER_MS, startChaos } from "./chaos.ts";
 import { createBells } from "./bells.ts";
 import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
 import { checkMoneyEnd } from "./check-money-end.ts";
+import { FLEET } from "#shared/domain/budget.ts";
 import type { Job } from "#shared/domain/job.ts";
 import type { Stage } from "#shared/domain/stage.ts";
 import { createHeldCheck } from "./check-held.ts";
@@ -28,6 +29,7 @@ import {
   bearable,
   drawRates,
   drawShape,
+  LONG_OUTAGES,
   NO_FAULTS,
   times,
   type FaultName,
@@ -55,6 +57,8 @@ export interface SimulationAsk {
   readonly without?: readonly FaultName[];
   /** How often everything goes wrong, in what the seed draws (1). */
   readonly harshness?: number;
+  /** The operator's constant for the time after an outage (0). Milliseconds. */
+  readonly graceMs?: number;
   /** Instead of what the seed draws. */
   readonly shape?: Partial<Shape>;
   readonly rates?: Partial<Rates>;
@@ -200,6 +204,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     loop,
     network,
     trace,
+    policy: { ...FLEET, graceMs: ask.graceMs ?? 0 },
     shape,
     engines: {
       queue,
@@ -313,10 +318,11 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   });
 
   const lastAt = startCustomers(world, { story, harm });
+  const longOutageMs = Math.max(...LONG_OUTAGES.map((name) => harm[name]));
   const calmAt = Math.max(
     shape.faultsMs,
     lastAt + 1_000,
-    harm.longStoreOutageMs + 120_000 * Number(harm.longStoreOutageMs > 0),
+    longOutageMs === 0 ? 0 : longOutageMs + 2 * LONG_OUTAGE_AFTER_MS,
   );
   loop.after(calmAt, heal);
 

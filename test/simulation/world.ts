@@ -1,4 +1,5 @@
 /** What the parts of a simulation know of each other. */
+import type { Policy } from "#shared/domain/budget.ts";
 import type { CompleteAsk } from "#shared/domain/message.ts";
 import type { Log } from "#shared/log.ts";
 import type { BlobEngine } from "./blob-engine.ts";
@@ -24,6 +25,7 @@ export interface World {
   readonly loop: Loop;
   readonly network: Network;
   readonly trace: Trace;
+  readonly policy: Policy;
   readonly shape: Shape;
   readonly engines: {
     readonly store: StoreEngine;

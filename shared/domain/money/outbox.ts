@@ -8,7 +8,7 @@
  *   event:  pending ─taken─► deleted        └─three days old─► deleted
  */
 import {
-  owedBackoffMs,
+  patientBackoffMs,
   BLIND_AFTER_MS,
   EVENT_TTL_MS,
   INVOICE_GRACE_MS,
@@ -134,7 +134,7 @@ export function toRecon(event: MeterEvent): MeterEvent {
 /** Not taken this time: again later and later. */
 export function putOffOwed<T extends Owed>(owed: T, now: number): T {
   const tries = owed.tries + 1;
-  return { ...owed, tries, dueAt: now + owedBackoffMs(tries) };
+  return { ...owed, tries, dueAt: now + patientBackoffMs(tries) };
 }
 
 export function isGivenUp(event: CustomerEvent, now: number): boolean {
