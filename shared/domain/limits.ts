@@ -69,7 +69,7 @@ export const BUGS_MAX = 2;
 export const INTAKE_TRIES_MAX = 3;
 /** Readings that came to nothing through no fault of the file, and those of them that an engine was away for. */
 export const INTAKE_LOST_MAX = 16;
-export const INTAKE_AWAY_MAX = TRANSIENT_MAX;
+export const INTAKE_AWAY_MAX = 48;
 export const INTAKE_LEASE_MS = 120_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;
