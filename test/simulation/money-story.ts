@@ -118,7 +118,7 @@ export function drawMoney(
     failBefore: draws.chance(0.4) ? draws.decades(0.01, 0.3) : 0,
     failAfter: draws.chance(0.4) ? draws.decades(0.01, 0.3) : 0,
     drop: draws.chance(0.4) ? draws.decades(0.01, 0.2) : 0,
-    lagMsMax: draws.decades(10_000, 50 * 60_000),
+    lagMsMax: draws.decades(10_000, 115 * 60_000),
   };
   return {
     startMs: crossesMonth ? MONTH_END_MS - Math.floor(draws.between(0.2, 0.9) * spanMs) : START_MS,

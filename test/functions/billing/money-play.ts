@@ -45,6 +45,7 @@ type Step =
     }
   | { readonly do: "expire"; readonly nth: number }
   | { readonly do: "rate"; readonly month: number }
+  | { readonly do: "rush"; readonly nths: readonly number[] }
   | { readonly do: "cap"; readonly cap: number; readonly keyCap: number }
   | { readonly do: "fund"; readonly prepaid: boolean }
   | { readonly do: "grant"; readonly payment: number; readonly amount: number }
@@ -84,6 +85,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("expire"), nth: small }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("rush"), nths: fc.array(small, { minLength: 2, maxLength: 4 }) }),
+  },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("rate"), month: fc.nat({ max: 1 }) }) },
   {
     weight: 2,
@@ -226,6 +231,13 @@ export async function play(steps: readonly Step[], seed: number, faults: number,
       }
       case "rate":
         await rate(money, MONTHS[each.month]);
+        return;
+      case "rush":
+        // Jobs end while others are rated: each instance of the control plane has a rater of its own.
+        for (const nth of each.nths) {
+          start(() => carryOut({ do: "end", nth, how: "succeeded", megapixels: 100 }));
+          start(() => rate(money));
+        }
         return;
       case "cap":
         await changeSettings(money.doors, ORG, {

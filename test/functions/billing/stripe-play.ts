@@ -16,8 +16,8 @@ import {
 } from "./money-world.ts";
 
 const ROUNDS_MAX = 24 * 2 * 20;
-/** What arrives late is processed within a few hours; a lag beyond an hour between readings would fool any comparison. */
-const LAG_MS_MAX = 50 * 60_000;
+/** From the last sending to the second of two equal readings it is two hours: a longer lag would fool any comparison. */
+const LAG_MS_MAX = 115 * 60_000;
 
 const CALM: StripeRates = { failBefore: 0, failAfter: 0, drop: 0, lagMsMax: LAG_MS_MAX };
 
@@ -62,18 +62,36 @@ export async function playStripe(seed: number): Promise<string[]> {
   // Near a month's end the invoice closes while something is still owed.
   if (draw() < 0.5) money.clock.at += 10 * DAY_MS + Math.floor(draw() * 12) * HOUR_MS;
   await changeSettings(money.doors, ORG, { funding: "sub_1" });
-  const jobs = 1 + Math.floor(draw() * 6);
-  for (let i = 0; i < jobs; i++) {
-    const { id } = await accept(money);
-    if (draw() < 0.3) money.clock.at += Math.floor(draw() * 20) * HOUR_MS;
-    await end(money, id, draw() < 0.8 ? "succeeded" : "failed");
+  const mayGoAway = (share: number): void => {
+    if (draw() < share) stripe.fail(money.clock.at + Math.floor(draw() * 40) * HOUR_MS);
+  };
+  /** Some hours with jobs open, in which days end and windows are compared. */
+  const pass = async (hours: number): Promise<void> => {
+    const isSwept = draw() < 0.7;
+    for (let hour = 0; hour < hours; hour++) {
+      money.clock.at += HOUR_MS;
+      if (isSwept) await sweepMoney(money);
+    }
+  };
+  let left = 1 + Math.floor(draw() * 6);
+  const open: string[] = [];
+  while (left + open.length > 0) {
+    if (left > 0 && (open.length === 0 || draw() < 0.5)) {
+      open.push((await accept(money)).id);
+      left -= 1;
+    } else {
+      const [id = ""] = open.splice(Math.floor(draw() * open.length), 1);
+      await end(money, id, draw() < 0.8 ? "succeeded" : "failed");
+    }
     if (draw() < 0.5) await rate(money);
     if (draw() < 0.3) await sweepMoney(money);
-    if (draw() < 0.2) stripe.fail(money.clock.at + Math.floor(draw() * 40) * HOUR_MS);
+    mayGoAway(0.1);
+    if (draw() < 0.3) await pass(Math.floor(draw() * 20));
   }
-  const faultsEndAt = money.clock.at + 2 * DAY_MS;
+  const faultsEndAt = money.clock.at + 3 * DAY_MS;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     if (money.clock.at > faultsEndAt) rates = CALM;
+    else mayGoAway(0.03);
     await sweepMoney(money);
     const isOwing = (await money.items()).some(({ indexes }) => indexes.due?.pk.startsWith("DUE#money#"));
     money.clock.at += HOUR_MS / 2;
