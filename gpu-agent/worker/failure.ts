@@ -19,7 +19,8 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   model_unreadable: "model_invalid",
   model_missing: "model_missing",
   model_unknown: "model_missing",
-  blob_missing: "transient_io",
+  // Nothing deletes what an open job needs, and waiting does not bring it back.
+  blob_missing: "bug",
   EIO: "transient_io",
   EMFILE: "transient_io",
   ENFILE: "transient_io",

@@ -425,6 +425,8 @@ test("every accepted job ends by its deadline, whatever arrives and however ofte
             expect(stage.epoch).toBeGreaterThanOrEqual(epochs.get(stage.kind) ?? 0);
             epochs.set(stage.kind, stage.epoch);
           }
+          const discards = owed(after, now).some((command) => command.do === "discard");
+          expect(discards && !isTerminal(after.status)).toBe(false);
           expect(jobIndexes(after).due === undefined).toBe(nextDue(after) === undefined);
           job = after;
         }

@@ -19,7 +19,7 @@ test.each([
   [systemError("ENOSPC"), "disk_full"],
   [new Fault("busy", "disk_full", "The disk is full."), "disk_full"],
   [systemError("EIO"), "transient_io"],
-  [new Fault("missing", "blob_missing", "There is no such file."), "transient_io"],
+  [new Fault("missing", "blob_missing", "There is no such file."), "bug"],
   [new Fault("busy", "store_busy", "The store is busy."), "transient_io"],
   [new Fault("busy", "memory_exhausted", "Too little memory."), "gpu_oom"],
   [new Fault("input", "memory_insufficient", "Too little memory."), "gpu_oom"],
@@ -46,6 +46,24 @@ test("only sentences that were meant to be read are passed on", () => {
     expect(failureOf(error).message).not.toMatch(/secret/);
   }
   expect(failureOf(new Fault("busy", "disk_full", "x".repeat(900))).message).toHaveLength(500);
+});
+
+test("two runs under one lease store their outputs under keys of their own", async () => {
+  await using bench = await openBench();
+  const writer: StageRunner = async ({ files }) => {
+    const path = files.path("out.png");
+    await writeFile(path, "restored");
+    const image = await files.store("image", { path, contentType: "image/png", width: 1, height: 1 });
+    return { outputs: { image }, warnings: [] };
+  };
+  const keyOf = async (): Promise<string | undefined> => {
+    const done = await bench.run(writer, {});
+    return done.type === "done" ? done.result.outputs["image"]?.key : undefined;
+  };
+  const [first, second] = [await keyOf(), await keyOf()];
+  expect(first).toMatch(/\.image\.png$/);
+  expect(second).toMatch(/\.image\.png$/);
+  expect(second).not.toBe(first);
 });
 
 test("a run finds nothing of another one's, and leaves nothing but what its job may need again", async () => {

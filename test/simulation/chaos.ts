@@ -5,8 +5,6 @@ import type { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 const LEASE_MS = 23_000;
-/** A long outage begins in the middle of the work. */
-export const LONG_OUTAGE_AFTER_MS = 60_000;
 
 export interface Victims {
   readonly places: readonly AgentPlace[];
@@ -14,11 +12,17 @@ export interface Victims {
   sweepers(): readonly SimulatedProcess[];
 }
 
+export interface Chaos {
+  /** Jobs that were open when a long outage began. */
+  readonly backlog: number;
+}
+
 /** Starts everything that comes by chance; it stops by itself once the rates are 0. */
-export function startChaos(world: World, victims: Victims): void {
+export function startChaos(world: World, victims: Victims): Chaos {
   const { loop, network, trace } = world;
   const rates = world.rates();
   const draws = world.draws("chaos");
+  let backlog = 0;
 
   function byChance(perHour: number, act: () => void): void {
     if (perHour <= 0) return;
@@ -102,9 +106,15 @@ export function startChaos(world: World, victims: Victims): void {
     ["blobs", rates.longBlobOutageMs],
   ] as const) {
     if (ms <= 0) continue;
-    loop.after(draws.between(5_000, LONG_OUTAGE_AFTER_MS), () => {
+    loop.after(world.shape.longOutageAtMs, () => {
       trace.note(`${target} is down for ${Math.round(ms / 1000)} s`);
       network.outage(target, ms);
+      backlog = world.checker.open.size;
     });
   }
+  return {
+    get backlog() {
+      return backlog;
+    },
+  };
 }

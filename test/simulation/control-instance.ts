@@ -97,7 +97,7 @@ function simulatedQuarantine(world: World, process: SimulatedProcess): Quarantin
       const fate = world.fates.of(jobId);
       const isSlow = fate.isSlowToRead && fate.intakeStumbles < SLOW_READS_MAX;
       if (isSlow) fate.intakeStumbles += 1;
-      await process.clock.sleep(isSlow ? draws.between(...SLOW_MS) : draws.between(200, 2_000));
+      await process.clock.sleep(isSlow ? draws.between(...SLOW_MS) : draws.between(...world.shape.readMs));
       if (fate.killsDecoder) {
         fate.intakeDeaths += 1;
         world.kill(process);

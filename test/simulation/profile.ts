@@ -103,6 +103,10 @@ export interface Shape {
   readonly arrivalMs: number;
   /** The range of a stage's length. */
   readonly stageMs: readonly [number, number];
+  /** The range of a reading of an upload. */
+  readonly readMs: readonly [number, number];
+  /** A long outage of an engine begins then, if there is one. */
+  readonly longOutageAtMs: number;
   /** Faults happen for so long; at least until the last job was sent. */
   readonly faultsMs: number;
   /** How long it goes on after the last job has ended: not at all, until all money is settled, until all bytes are gone. */
@@ -215,6 +219,8 @@ export function drawShape(draws: Draws, jobs: number): Shape {
     jobs,
     arrivalMs: workMs / (agents * ((1 + slotsMax) / 2)) / load,
     stageMs,
+    readMs: [200, 2_000],
+    longOutageAtMs: draws.between(5_000, 60_000),
     faultsMs: draws.between(40_000, 160_000),
     settles: draws.chance(0.2) ? "retention" : "money",
     drawsMoney: true,

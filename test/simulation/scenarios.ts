@@ -16,7 +16,9 @@ interface ScenarioResult {
 export type ScenarioName = "failover" | "outages" | "store-outage" | "skew" | "drain";
 
 const HOUR_MS = 3_600_000;
-const BACKLOG = 100_000;
+/** By the time the last comes some have been restored: a backlog of 100,000 is left. */
+const BACKLOG = 104_000;
+const ARRIVAL_MS = 1;
 const OUTAGE_MS = 172 * 60_000;
 const BELLS_MAX = 20;
 const SKEW_MS = 30_000;
@@ -102,7 +104,7 @@ async function outages({ seed, jobs = 150, say }: ScenarioAsk): Promise<Scenario
 
 /** The store answers nobody for 172 minutes while a backlog waits: nothing is lost, and nobody is trampled. */
 async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<ScenarioResult> {
-  say(`${jobs} jobs wait, the store is down for 172 minutes`);
+  say(`${jobs} jobs are sent, then the store is down for 172 minutes`);
   const outcome = await simulate({
     seed,
     profile: "calm",
@@ -111,8 +113,10 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
       agents: 40,
       slotsMax: 3,
       orgs: 20,
-      arrivalMs: 5,
+      arrivalMs: ARRIVAL_MS,
+      readMs: [1, 10],
       stageMs: [500, 3_000],
+      longOutageAtMs: jobs * ARRIVAL_MS + 10_000,
       settles: "never",
       drawsMoney: false,
     },
@@ -122,6 +126,7 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
   const { lost, infra, bellsSent, claimMsSteady, claimMsAfter } = outcome;
   const figures = {
     jobs: outcome.jobs,
+    backlog: outcome.backlog,
     lost,
     infra,
     bells_per_job: round(bellsSent / outcome.jobs),

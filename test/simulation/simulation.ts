@@ -1,7 +1,7 @@
 /** One seed from its first job to the end of everything: the world is built, harmed, healed, and judged. */
 import { createAgentPlace, type AgentPlace, type StandingAgent } from "./agent-place.ts";
 import { createBlobEngine } from "./blob-engine.ts";
-import { LONG_OUTAGE_AFTER_MS, startChaos } from "./chaos.ts";
+import { startChaos } from "./chaos.ts";
 import { createBells } from "./bells.ts";
 import { createChecker, type Breach } from "./checker.ts";
 import { checkEnd, type EndCounts } from "./check-end.ts";
@@ -82,6 +82,8 @@ export interface Outcome extends EndCounts {
   readonly wastedSeconds: number;
   readonly workSeconds: number;
   readonly bellsSent: number;
+  /** Jobs that were open when a long outage began. */
+  readonly backlog: number;
   /** How long claims took, 99 of 100, milliseconds: before the long outage of the store, and in the ten minutes after. */
   readonly claimMsSteady: number;
   readonly claimMsAfter: number;
@@ -100,6 +102,8 @@ const DETECTED_MS = 240_000;
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 /** An instance whose clock is off by more follows the store's. */
 const CORRECTED_SKEW_MS = 3_000;
+/** Faults go on for a while after a long outage. */
+const CALM_AFTER_MS = 60_000;
 const TICK_MS = 5_000;
 /** Every accepted job has ended so long after the faults have stopped: whatever was put off has had its turn. */
 const ENDED_WITHIN_MS = 8 * 3_600_000;
@@ -311,7 +315,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   if (harm.foreignAgents > 0)
     places.push(createAgentPlace(world, { name: "foreigner", slots: 1, isRich: false, isForeign: true }));
   for (const place of places) place.start();
-  startChaos(world, {
+  const chaos = startChaos(world, {
     places,
     controls: () => fleet.controls.map(({ process }) => process),
     sweepers: () => fleet.sweepers,
@@ -322,7 +326,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const calmAt = Math.max(
     shape.faultsMs,
     lastAt + 1_000,
-    longOutageMs === 0 ? 0 : longOutageMs + 2 * LONG_OUTAGE_AFTER_MS,
+    longOutageMs === 0 ? 0 : shape.longOutageAtMs + longOutageMs + CALM_AFTER_MS,
   );
   loop.after(calmAt, heal);
 
@@ -429,6 +433,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     wastedSeconds: work.wastedSeconds,
     workSeconds: work.seconds,
     bellsSent: queue.counts.sent,
+    backlog: chaos.backlog,
     ...claims.figures(),
     events: loop.events(),
     virtualMs: loop.now() - startMs,

@@ -35,7 +35,7 @@ class Entry implements Timer {
 
 /** How many events run before the real event loop has its turn, so that a long run can be watched and stopped. */
 const EVENTS_PER_TURN = 2_048;
-const EVENTS_MAX = 50_000_000;
+const EVENTS_MAX = 500_000_000;
 
 export function createLoop(startMs = 1_750_000_000_000): Loop {
   const heap: Entry[] = [];
