@@ -167,13 +167,13 @@ test("two runs of one lease never write to the same key", async () => {
   for (const key of keys) expect(key).toMatch(/^jobs\/job_1\/analyze\/e1-[0-9a-f]{16}\.image\.png$/);
 });
 
-test("a missing blob is a passing trouble, one that is not what the lease describes is a bug", async () => {
+test("a blob that is missing, or not what the lease describes, does not come back: a bug", async () => {
   await using bench = await openBench();
   const fetcher: StageRunner = async ({ files, lease }) => {
     await files.fetch(lease.image);
     return { outputs: {}, warnings: [] };
   };
-  expect(await bench.run(fetcher, {})).toMatchObject({ type: "failed", result: { failure: "transient_io" } });
+  expect(await bench.run(fetcher, {})).toMatchObject({ type: "failed", result: { failure: "bug" } });
   const image = await bench.picture(
     "image",
     shape,

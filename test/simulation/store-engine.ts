@@ -153,10 +153,11 @@ export function createStoreEngine({ now, onCommit, lag }: StoreEngineParts): Sto
     nominate(index, pk, range) {
       const all = nominations.get(index + APART + pk);
       // Most shards are empty, and sweepers look at all of them.
-      if (all === undefined || all.size === 0) return { rows: [] };
+      if ((all === undefined || all.size === 0) && range.cursor === undefined) return { rows: [] };
       const after = range.cursor === undefined ? undefined : decodeCursor(range.cursor, 3);
       const newestFirst = range.newestFirst === true;
       const { low, high } = interval(range, after && { sk: after[0] ?? "", inclusive: true });
+      if (all === undefined) return { rows: [] };
       const last = after && positionOf(after[0] ?? "", { pk: after[1] ?? "", sk: after[2] ?? "" });
       let from = startOf(low);
       let to = startOf(high);
