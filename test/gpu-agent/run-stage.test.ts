@@ -48,24 +48,6 @@ test("only sentences that were meant to be read are passed on", () => {
   expect(failureOf(new Fault("busy", "disk_full", "x".repeat(900))).message).toHaveLength(500);
 });
 
-test("two runs under one lease store their outputs under keys of their own", async () => {
-  await using bench = await openBench();
-  const writer: StageRunner = async ({ files }) => {
-    const path = files.path("out.png");
-    await writeFile(path, "restored");
-    const image = await files.store("image", { path, contentType: "image/png", width: 1, height: 1 });
-    return { outputs: { image }, warnings: [] };
-  };
-  const keyOf = async (): Promise<string | undefined> => {
-    const done = await bench.run(writer, {});
-    return done.type === "done" ? done.result.outputs["image"]?.key : undefined;
-  };
-  const [first, second] = [await keyOf(), await keyOf()];
-  expect(first).toMatch(/\.image\.png$/);
-  expect(second).toMatch(/\.image\.png$/);
-  expect(second).not.toBe(first);
-});
-
 test("a run finds nothing of another one's, and leaves nothing but what its job may need again", async () => {
   await using bench = await openBench();
   await mkdir(join(bench.scratch, "killed"), { recursive: true });
