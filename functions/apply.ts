@@ -82,6 +82,15 @@ export async function loadJob(store: Store, jobId: string): Promise<{ job: Job; 
   return { job: readJob(item.body), rev: item.rev };
 }
 
+/**
+ * For `catch`, where one job must not keep others from going on: of one that is gone, or whose record is damaged, nothing
+ * is known. The sweeper puts a damaged one off, and logs an error at every look. @throws any other error.
+ */
+export function leftToSweeper(error: unknown): undefined {
+  if (error instanceof Fault && (error.kind === "missing" || error.code === "job_damaged")) return undefined;
+  throw error;
+}
+
 async function performAll(doors: ApplyDoors, job: Job, now: number): Promise<void> {
   for (const command of owed(job, now)) await doors.perform(command);
 }

@@ -1,5 +1,5 @@
 /** The consumer of doorbells that were heard too often. The queue is no truth: what a dead letter means, the store says. */
-import { loadJob, type ApplyDoors } from "./apply.ts";
+import { leftToSweeper, loadJob, type ApplyDoors } from "./apply.ts";
 import { look } from "./look.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { isTerminal } from "#shared/domain/job.ts";
@@ -14,10 +14,7 @@ import type { Queue } from "#shared/ports.ts";
 export async function deadLetter(doors: ApplyDoors & { readonly queue: Queue }, body: string): Promise<void> {
   const bell = readDoorbell(body);
   if (bell === undefined) throw new Fault("input", "message_unreadable", "The message is no doorbell.");
-  const found = await loadJob(doors.store, bell.job).catch((error: unknown) => {
-    if (error instanceof Fault && error.kind === "missing") return undefined;
-    throw error;
-  });
+  const found = await loadJob(doors.store, bell.job).catch(leftToSweeper);
   if (found === undefined || isTerminal(found.job.status)) return;
   const job = await look(doors, bell.job);
   if (!isTerminal(job.status)) await doors.queue.send([{ body, group: job.org }]);

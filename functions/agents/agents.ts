@@ -3,7 +3,7 @@
  * that means. Every call is idempotent by epoch and claim id; an agent can act only on leases it holds.
  */
 import { hash, timingSafeEqual } from "node:crypto";
-import { apply, loadJob, type ApplyDoors } from "../apply.ts";
+import { apply, leftToSweeper, loadJob, type ApplyDoors } from "../apply.ts";
 import { look } from "../look.ts";
 import { agentItem, readAgent, type AgentRecord } from "./agent-item.ts";
 import { leaseOf, outputPrefix } from "./lease-offer.ts";
@@ -90,7 +90,7 @@ export async function beat(doors: AgentDoors, agent: AgentRecord, ask: BeatAsk):
   ]);
   const drop: BeatAnswer["drop"] = [];
   for (const { job: jobId, stage: kind, epoch } of ask.runs) {
-    const job = await loadJob(doors.store, jobId).catch(missingAsUndefined);
+    const job = await loadJob(doors.store, jobId).catch(leftToSweeper);
     const stage = job === undefined ? undefined : stageOf(job.job, kind);
     const own = stage?.status === "leased" && stage.epoch === epoch && stage.agent === agent.id;
     if (!own) drop.push({ job: jobId, stage: kind, epoch });
@@ -125,7 +125,7 @@ async function claimJob(
     can: agent.can,
     idle: agent.runs.length === 0,
   };
-  const found = await loadJob(doors.store, ask.job).catch(missingAsUndefined);
+  const found = await loadJob(doors.store, ask.job).catch(leftToSweeper);
   if (found === undefined || isTerminal(found.job.status)) return { verdict: "gone" };
   let { job } = await apply(doors, ask.job, event);
   if (grantedTo(job, ask.claimId) === undefined && job.stages.some((stage) => stage.status === "leased")) {
@@ -166,7 +166,7 @@ export async function complete(
     ...(ask.analysis === undefined ? {} : { analysis: ask.analysis }),
     ...(ask.model === undefined ? {} : { model: ask.model }),
     ...(ask.nextClaimId === undefined ? {} : { nextClaimId: ask.nextClaimId }),
-  }).catch(missingAsUndefined);
+  }).catch(leftToSweeper);
   if (applied === undefined) return { verdict: "stale" };
   const { job } = applied;
   const done = stageOf(job, ask.stage);
@@ -189,7 +189,7 @@ export async function release(doors: AgentDoors, agent: AgentRecord, ask: Releas
 
 /** A latecomer, a repeat and a job that has been erased are all answered alike. */
 async function settle(doors: AgentDoors, jobId: string, event: JobEvent): Promise<Verdict> {
-  const applied = await apply(doors, jobId, event).catch(missingAsUndefined);
+  const applied = await apply(doors, jobId, event).catch(leftToSweeper);
   return { verdict: applied?.changed === true ? "accepted" : "stale" };
 }
 
@@ -221,7 +221,7 @@ export async function gone(doors: AgentDoors, agentId: string): Promise<void> {
 
 /** Looks at a job when this agent, which is gone, holds a stage of it. */
 async function freeOf(doors: AgentDoors, jobId: string, agentId: string): Promise<void> {
-  const found = await loadJob(doors.store, jobId).catch(missingAsUndefined);
+  const found = await loadJob(doors.store, jobId).catch(leftToSweeper);
   if (found?.job.stages.some((stage) => stage.status === "leased" && stage.agent === agentId))
     await look(doors, jobId);
 }
@@ -242,15 +242,10 @@ async function findInvalid(blobs: Blobs, ask: CompleteAsk): Promise<string | und
 
 /** Whether the stage is still the agent's own. Once it is not, at this epoch it never will be again. */
 async function isHolder(store: Store, agent: AgentRecord, ask: CompleteAsk): Promise<boolean> {
-  const found = await loadJob(store, ask.job).catch(missingAsUndefined);
+  const found = await loadJob(store, ask.job).catch(leftToSweeper);
   if (found === undefined) return false;
   const { status, epoch, agent: holder } = stageOf(found.job, ask.stage);
   return status === "leased" && epoch === ask.epoch && holder === agent.id;
-}
-
-function missingAsUndefined(error: unknown): undefined {
-  if (error instanceof Fault && error.kind === "missing") return undefined;
-  throw error;
 }
 
 function sha256(text: string): string {

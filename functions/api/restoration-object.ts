@@ -9,6 +9,7 @@ import type { BlobRef } from "#shared/domain/blob.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { jobKey, resultOf, stageOf, type Job } from "#shared/domain/job.ts";
 import { DOWNLOAD_TTL_MS } from "#shared/domain/limits.ts";
+import { readJob } from "#shared/domain/job-schema.ts";
 import type { Run } from "#shared/domain/message.ts";
 import type { Plan, PlanStep } from "#shared/domain/plan.ts";
 import type { Stage, StageStatus } from "#shared/domain/stage.ts";
@@ -22,15 +23,16 @@ export interface RestorationState {
   readonly run: Run | undefined;
 }
 
-/** Undefined alike for what never was and for what is another's. */
+/** Undefined alike for what never was and for what is another's. @throws Fault conflict `job_damaged`. */
 export async function findRestoration(
   store: ApiDoors["store"],
   org: string,
   id: string,
 ): Promise<RestorationState | undefined> {
   const item = await findJob(store, org, id);
-  const job = item?.body as Job | undefined;
-  if (item === undefined || job === undefined || job.erasure !== undefined) return undefined;
+  if (item === undefined) return undefined;
+  const job = readJob(item.body);
+  if (job.erasure !== undefined) return undefined;
   const planned = stageOf(job, "analyze").status === "done" ? await readPlan(store, id) : undefined;
   return { job, rev: item.rev, plan: planned?.plan, run: await readRun(store, job) };
 }

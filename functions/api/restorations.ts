@@ -1,5 +1,5 @@
 /** What the routes of a restoration do: create, list, read, follow, cancel, fetch the result. */
-import { apply } from "../apply.ts";
+import { apply, leftToSweeper } from "../apply.ts";
 import type { Api, ApiDoors } from "./api.ts";
 import { EVENT_STREAM, streamText } from "./event-stream.ts";
 import { createOnce } from "./idempotency.ts";
@@ -56,8 +56,10 @@ export function restorationRoutes(app: Api, doors: ApiDoors): void {
       newestFirst: true,
       ...(cursor === undefined ? {} : { cursor }),
     });
-    // The index only nominates: what it names may be gone.
-    const found = await Promise.all(page.rows.map(({ at }) => findRestoration(store, org, at)));
+    // The index only nominates: what it names may be gone. One whose record is damaged must not hide the others.
+    const found = await Promise.all(
+      page.rows.map(({ at }) => findRestoration(store, org, at).catch(leftToSweeper)),
+    );
     const states = found.filter((state) => state !== undefined);
     const data = await Promise.all(states.map((state) => showRestoration(doors, state)));
     return c.json({ object: "list" as const, data, next_cursor: page.cursor ?? null }, 200);

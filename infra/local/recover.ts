@@ -1,7 +1,5 @@
-import { apply } from "#functions/apply.ts";
+import { apply, leftToSweeper, loadJob } from "#functions/apply.ts";
 import { gone, type AgentDoors } from "#functions/agents/agents.ts";
-import { loadJob } from "#functions/apply.ts";
-import { Fault } from "#shared/domain/fault.ts";
 import { DUE_CLASSES, duePartition } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 
@@ -37,10 +35,4 @@ export async function recover(doors: AgentDoors): Promise<void> {
     }
   }
   for (const agent of dead) await gone(doors, agent);
-}
-
-/** One job that is gone or cannot be read must not keep all others from going on: the sweeper puts it off, and says so. */
-function leftToSweeper(error: unknown): undefined {
-  if (error instanceof Fault && (error.kind === "missing" || error.code === "job_damaged")) return undefined;
-  throw error;
 }

@@ -14,6 +14,7 @@ import {
 import { Restoration } from "#functions/api/restoration-schema.ts";
 import { apply } from "#functions/apply.ts";
 import { sweep } from "#functions/sweep/sweep.ts";
+import { jobKey } from "#shared/domain/job.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -67,6 +68,20 @@ test("what was asked for is what the restoration says, defaults filled in", asyn
     retention_hours: 24,
   });
   expect(created).toMatchObject({ external_id: "order-991", metadata: { file_name: "grandma.jpg" } });
+});
+
+test("a restoration whose record is damaged says so, and hides no other from the list", async () => {
+  const all = testWorld();
+  const [sound, broken] = [await queued(all), await queued(all)];
+  const item = await all.doors.store.get(jobKey(broken.id));
+  if (item === undefined) throw new Error("it is not stored");
+  const body = { ...(item.body as object), finishBy: null };
+  await all.doors.store.transact([{ op: "put", item: { ...item, body }, when: { rev: item.rev } }]);
+  const answer = await all.get(broken.links.self);
+  expect(answer.status).toBe(409);
+  expect(await answer.json()).toMatchObject({ code: "job_damaged" });
+  const { data } = await bodyOf<List>(await all.get("/v1/restorations"));
+  expect(data.map((each) => Restoration.parse(each).id)).toEqual([sound.id]);
 });
 
 test("the list shows the newest first, page by page, and nothing of others", async () => {
