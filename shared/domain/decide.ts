@@ -12,6 +12,7 @@ import {
   LEASE_MS,
   LOST_BEFORE_CAUTION,
   LOST_MAX,
+  QUEUE_DELAY_MS_MAX,
   RELEASED_MAX,
   RING_AGAIN_MS,
   RING_AGAIN_MS_MAX,
@@ -227,7 +228,8 @@ function makeReady(stage: Stage, now: number, delayMs: number): void {
   stage.status = "ready";
   stage.readyAt = now;
   delete stage.rings;
-  stage.ringAt = now + delayMs + RING_AGAIN_MS;
+  // A bell that the queue cannot keep for so long is rung by this timer alone.
+  stage.ringAt = now + delayMs + (delayMs > QUEUE_DELAY_MS_MAX ? 0 : RING_AGAIN_MS);
   if (delayMs > 0) stage.notBefore = now + delayMs;
   clear(stage, "claimId", "agent", "startedAt", "lookAt", "hardDeadline");
 }
