@@ -40,6 +40,7 @@ async function failover({ seed, jobs = 4_000, say }: ScenarioAsk): Promise<Scena
     seed,
     profile: "calm",
     jobs,
+    onProgress: say,
     shape: { agents: 12, slotsMax: 2, stageMs: [8_000, 40_000], arrivalMs: 15_000, settles: "never" },
   } as const;
   const kills = { ...NO_FAULTS, agentKills: 240 };
@@ -81,7 +82,7 @@ function prefixed(prefix: string, figures: Readonly<Record<string, number>>): Re
  */
 async function outages({ seed, jobs = 150, say }: ScenarioAsk): Promise<ScenarioResult> {
   const shape = { agents: 3, slotsMax: 2, arrivalMs: 400, settles: "never", drawsMoney: false } as const;
-  const ask = { seed, profile: "calm", jobs, shape } as const;
+  const ask = { seed, profile: "calm", jobs, shape, onProgress: say } as const;
   const runs = [
     { graceMs: 48 * HOUR_MS, rates: { ...NO_FAULTS, longStoreOutageMs: 40 * HOUR_MS } },
     { rates: { ...NO_FAULTS, longQueueOutageMs: 40 * HOUR_MS } },
@@ -109,6 +110,7 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
     seed,
     profile: "calm",
     jobs,
+    onProgress: say,
     shape: {
       agents: 40,
       slotsMax: 3,
@@ -141,7 +143,7 @@ async function storeOutage({ seed, jobs = BACKLOG, say }: ScenarioAsk): Promise<
 
 /** One instance of the control plane is half a minute ahead, then behind: no innocent job fails of it. */
 async function skewedControl({ seed, jobs = 2_000, say }: ScenarioAsk): Promise<ScenarioResult> {
-  const ask = { seed, profile: "calm", jobs } as const;
+  const ask = { seed, profile: "calm", jobs, onProgress: say } as const;
   const kills = { ...NO_FAULTS, agentKills: 60 };
   const straight = await simulate({ ...ask, rates: kills });
   const ahead = await simulate({ ...ask, rates: { ...kills, oneControlSkewMs: SKEW_MS } });
@@ -169,6 +171,7 @@ async function drain({ seed, jobs = 1_500, say }: ScenarioAsk): Promise<Scenario
     seed,
     profile: "calm",
     jobs,
+    onProgress: say,
     shape: { agents: 8, slotsMax: 2, stageMs: [20_000, 60_000], arrivalMs: 4_000, faultsMs: 7_200_000 },
     rates: { ...NO_FAULTS, spotNotices: 90 },
   });

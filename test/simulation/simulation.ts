@@ -66,6 +66,8 @@ export interface SimulationAsk {
   readonly script?: readonly (readonly [number, CallFault])[];
   /** Takes the story, line by line. */
   readonly write?: (line: string) => void;
+  /** Told every few seconds of real time how far a long run is. */
+  readonly onProgress?: (line: string) => void;
 }
 
 export interface Outcome extends EndCounts {
@@ -102,6 +104,7 @@ const DETECTED_MS = 240_000;
 const SETTLE_MS_MAX = 14 * 24 * 3_600_000;
 /** An instance whose clock is off by more follows the store's. */
 const CORRECTED_SKEW_MS = 3_000;
+const PROGRESS_MS = 5_000;
 /** Faults go on for a while after a long outage. */
 const CALM_AFTER_MS = 60_000;
 const TICK_MS = 5_000;
@@ -380,7 +383,15 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     fleet.settle();
     loop.after(SETTLE_MS_MAX, () => (isDone = true));
   }
+  let toldAt = performance.now();
+  const tellProgress = (): void => {
+    if (performance.now() - toldAt < PROGRESS_MS) return;
+    toldAt = performance.now();
+    const minutes = Math.round((loop.now() - startMs) / 60_000);
+    ask.onProgress?.(`  ${minutes} minutes simulated, ${checker.open.size} of ${accepted.size} jobs open`);
+  };
   const tick = (): void => {
+    tellProgress();
     waiting();
     leases.orphans();
     runs();
