@@ -104,7 +104,8 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   /** A lost reply is asked for again under the same claim id, which answers the lease it granted. */
   async function claim(job: string | undefined): Promise<ClaimAnswer> {
     const claimId = newClaimId();
-    const ask = job === undefined ? { claimId } : { job, claimId };
+    const idle = doors.runs.size === 0;
+    const ask = { claimId, idle, ...(job === undefined ? {} : { job }) };
     try {
       return await repeatWhileBusy(
         // An unanswered grant is lost after a lease's length anyhow.

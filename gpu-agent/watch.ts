@@ -7,20 +7,23 @@ const PAUSES_KEPT = 500;
 
 /** How long a worker may be silent: twice the 99th percentile of its pauses so far, at least two minutes. */
 export interface SilenceRecord {
+  /** One beyond the limit was none of the worker's, which would have been killed: this process itself stood still. */
   note(pauseMs: number): void;
   limitMs(): number;
 }
 
 export function createSilenceRecord(): SilenceRecord {
   const pauses: number[] = [];
+  const limitMs = (): number => {
+    const sorted = pauses.toSorted((a, b) => a - b);
+    return Math.max(SILENCE_MS_MIN, 2 * (sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0));
+  };
   return {
+    limitMs,
     note(pauseMs: number): void {
+      if (pauseMs > limitMs()) return;
       pauses.push(pauseMs);
       if (pauses.length > PAUSES_KEPT) pauses.shift();
-    },
-    limitMs(): number {
-      const sorted = pauses.toSorted((a, b) => a - b);
-      return Math.max(SILENCE_MS_MIN, 2 * (sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0));
     },
   };
 }

@@ -99,14 +99,14 @@ export async function beat(doors: AgentDoors, agent: AgentRecord, ask: BeatAsk):
 }
 
 export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
-  if (ask.job !== undefined) return claimJob(doors, agent, { job: ask.job, claimId: ask.claimId });
+  if (ask.job !== undefined) return claimJob(doors, agent, { ...ask, job: ask.job });
   const first = (doors.entropy(1)[0] ?? 0) % INDEX_SHARDS;
   for (let i = 0; i < INDEX_SHARDS; i++) {
     const page = await doors.store.nominate("ready", readyPartition((first + i) % INDEX_SHARDS), {
       limit: ASK_ROWS_MAX,
     });
     for (const key of page.rows) {
-      const answer = await claimJob(doors, agent, { job: key.pk.slice("JOB#".length), claimId: ask.claimId });
+      const answer = await claimJob(doors, agent, { ...ask, job: key.pk.slice("JOB#".length) });
       if (answer.verdict === "granted") return answer;
     }
   }
@@ -116,14 +116,15 @@ export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk
 async function claimJob(
   doors: AgentDoors,
   agent: AgentRecord,
-  ask: { job: string; claimId: string },
+  ask: ClaimAsk & { job: string },
 ): Promise<ClaimAnswer> {
   const event = {
     type: "claimed" as const,
     agent: agent.id,
     claimId: ask.claimId,
     can: agent.can,
-    idle: agent.runs.length === 0,
+    // An agent of an earlier version does not say so: then its last beat does.
+    idle: ask.idle ?? agent.runs.length === 0,
   };
   const found = await loadJob(doors.store, ask.job).catch(leftToSweeper);
   if (found === undefined || isTerminal(found.job.status)) return { verdict: "gone" };

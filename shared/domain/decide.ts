@@ -7,6 +7,7 @@ import { budgetOf, FLEET, retryDelayMs, type Policy } from "./budget.ts";
 import { clear, end } from "./ending.ts";
 import { failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
 import {
+  CAUTION_MS,
   CRASHES_ALONE_MAX,
   LEASE_GUARD_MS,
   LEASE_MS,
@@ -157,10 +158,15 @@ function startsTooLate({ status, startBy }: Job, now: number): boolean {
 
 function isClaimable(stage: Stage, by: Claim, now: number): boolean {
   if (stage.status !== "ready" || (stage.notBefore ?? 0) > now) return false;
-  if ((stage.tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && !by.idle) return false;
+  if (isHandledWithCare(stage, now) && !by.idle) return false;
   return (
     by.can.stages.includes(stage.kind) && (stage.model === undefined || by.can.models.includes(stage.model))
   );
+}
+
+/** What took its agents with it may do so again: nothing else should go with the next one. */
+function isHandledWithCare({ tries, notBefore, readyAt = 0 }: Stage, now: number): boolean {
+  return (tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && now < (notBefore ?? readyAt) + CAUTION_MS;
 }
 
 /** The stage an agent speaks of, if it is still its own. */

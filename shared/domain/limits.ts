@@ -55,6 +55,8 @@ export const CRASHES_MAX = 3;
 export const CRASHES_ALONE_MAX = 5;
 export const LOST_MAX = 10;
 export const LOST_BEFORE_CAUTION = 2;
+/** Handed out with care for so long; then to anybody, as a busy fleet has no agent that is idle. */
+export const CAUTION_MS = 60_000;
 export const RELEASED_BEFORE_BACKOFF = 5;
 export const RELEASED_MAX = 50;
 /** With its pauses: an engine may be away for 18 hours, most of the day that a job has. */

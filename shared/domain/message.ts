@@ -120,8 +120,8 @@ export function readDoorbell(body: string): Doorbell | undefined {
   }
 }
 
-/** `job` absent: any ready work, for an agent that has heard no doorbell for a while. */
-export const ClaimAsk = z.object({ job: id.optional(), claimId: id });
+/** `job` absent: any ready work, for an agent that has heard no doorbell for a while. `idle`: it runs nothing at all. */
+export const ClaimAsk = z.object({ job: id.optional(), claimId: id, idle: z.boolean().optional() });
 export type ClaimAsk = z.infer<typeof ClaimAsk>;
 /** wait: somebody holds it, or it is too early: leave the doorbell alone. gone: nothing to do: delete the doorbell. */
 export const ClaimAnswer = z.discriminatedUnion("verdict", [

@@ -2,8 +2,8 @@
  * `npm run chaos`: a real local stack under real faults; in the end every job must have succeeded, its result written
  * once and readable, and an audit of the database and of every byte must find nothing. The last line is one JSON object:
  * kills, stops, restarts, jobs, lost, doubled, failovers, failover_p50_s, failover_p99_s, failover_max_s (of agents that
- * were at work and died), by_cause (the same by what was done), while_control_stood_still (apart from those),
- * finished_anyway, never_taken_over, audited_jobs, audit_findings, not_compared, seconds.
+ * were at work and died), by_cause (the same by what was done), while_control_stood_still and lost_twice_before (apart from
+ * those), finished_anyway, never_taken_over, audited_jobs, audit_findings, not_compared, seconds.
  */
 import { parseArgs } from "node:util";
 import { runEngineFaults } from "./engine-faults.ts";

@@ -3,7 +3,7 @@
  * or SIGSTOP of an agent, of its worker, of the control plane above it) to `startedAt` of the stage's next lease, as the
  * store has it. A stage whose agent finished it after all, because the call was on its way or the agent woke up in time,
  * has no failover and is counted apart. So are failovers that met a control plane standing still: nobody could have taken
- * the stage over meanwhile. A killed worker is no dead agent: its agent lives, tells of it, and is counted by its cause only.
+ * the stage over meanwhile, and those of stages that had been lost before. A killed worker is no dead agent: its agent lives, tells of it, and is counted by its cause only.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldLease } from "./crash-points.ts";
@@ -41,7 +41,12 @@ interface Failover {
   readonly cause: FailoverCause;
   readonly at: number;
   readonly seconds: number;
+  /** How often its stage has lost its agent by now. */
+  readonly lost: number;
 }
+
+/** From then on a stage waits longer and longer, and for an agent that takes nothing else: on purpose, and apart. */
+const LOSSES_OF_CAUTION = 2;
 
 export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failovers {
   const watched = new Set<Watched>();
@@ -55,7 +60,8 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
     if (stage.epoch > each.epoch && stage.startedAt !== undefined) {
       watched.delete(each);
       const { cause, at } = each;
-      done.push({ cause, at, seconds: Math.max(0, stage.startedAt - at) / 1_000 });
+      const seconds = Math.max(0, stage.startedAt - at) / 1_000;
+      done.push({ cause, at, seconds, lost: stage.tries?.lost ?? 0 });
     } else if (stage.epoch === each.epoch && stage.status !== "leased" && stage.status !== "ready") {
       watched.delete(each);
       finished += 1;
@@ -87,8 +93,9 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
       while (watched.size > 0 && performance.now() < until) await sleep(LOOK_MS);
     },
     figures() {
+      const isCautious = ({ lost }: Failover): boolean => lost >= LOSSES_OF_CAUTION;
       const byCause = Map.groupBy(
-        done.filter((each) => !metOutage(each)),
+        done.filter((each) => !metOutage(each) && !isCautious(each)),
         ({ cause }) => cause,
       );
       const ofAgents = [...byCause].flatMap(([cause, all]) => (cause === "worker_killed" ? [] : all));
@@ -100,6 +107,7 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
         never_taken_over: watched.size,
         by_cause: Object.fromEntries([...byCause].map(([cause, all]) => [cause, distribution(all)])),
         while_control_stood_still: distribution(done.filter(metOutage)),
+        lost_twice_before: distribution(done.filter((each) => isCautious(each) && !metOutage(each))),
       };
     },
     samples: () => done.map((each) => ({ ...each, outage: metOutage(each) })),

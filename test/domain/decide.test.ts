@@ -27,6 +27,7 @@ import {
   type Job,
 } from "#shared/domain/job.ts";
 import {
+  CAUTION_MS,
   CRASHES_ALONE_MAX,
   DISCARD_AFTER_MS,
   FINISH_WITHIN_MS,
@@ -182,8 +183,14 @@ test("lost agents never make poison: the stage is handed out with care, and ends
   let job = ready();
   let now = START;
   for (let n = 1; n <= LOST_MAX; n++) {
-    now += 1_000_000;
-    if (n > 2) expect(step(job, claim("agt_busy", "clm_x", false), now)).toBe(job);
+    now += 30_000;
+    now = Math.max(now, stageOf(job, "analyze").notBefore ?? 0);
+    if (n > 2) {
+      expect(step(job, claim("agt_busy", "clm_x", false), now)).toBe(job);
+      expect(stageOf(step(job, claim("agt_busy", "clm_x", false), now + CAUTION_MS), "analyze").status).toBe(
+        "leased",
+      );
+    }
     job = step(job, claim("agt_a", `clm_${n}`), now);
     job = step(job, { type: "looked", stage: "analyze", epoch: n, held: false, lookAt: 0 }, now + 30_000);
   }

@@ -72,7 +72,10 @@ export function startChaos(world: World, victims: Victims): Chaos {
       process.faultAt = loop.now();
     }),
   );
-  byChance(rates.controlKills, () => world.kill(draws.pick(victims.controls())));
+  byChance(rates.controlKills, () => {
+    const controls = victims.controls();
+    if (controls.length > 0) world.kill(draws.pick(controls));
+  });
   byChance(rates.sweeperKills, () => {
     const sweepers = victims.sweepers();
     if (sweepers.length > 0) world.kill(draws.pick(sweepers));

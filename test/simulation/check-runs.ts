@@ -3,8 +3,11 @@ import type { StandingAgent } from "./agent-place.ts";
 import type { Checker } from "./checker.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 
-/** A worker that says nothing is killed after two minutes. */
-const HUNG_MS_MAX = 150_000;
+/**
+ * A worker that says nothing is killed after two minutes, or twice its longest pause: just under two minutes, where its
+ * supervisor stood still for so long.
+ */
+const HUNG_MS_MAX = 270_000;
 /** Until a beat has told the agent, and its worker has stopped between two tiles. */
 const STRAY_MS_MAX = 40_000;
 

@@ -6,7 +6,9 @@ import type { Checker } from "./checker.ts";
 const CLAIMED_WITHIN_MS = 60_000;
 /** An answer that was lost costs a time-out and another round. */
 const CLAIMED_AFTER_FAULTS_MS = 240_000;
+/** After so many losses only an agent that takes nothing else is asked, for so long. */
 const CAUTION = 2;
+const CAUTION_MS = 60_000;
 
 type Stage = Job["stages"][number];
 
@@ -25,7 +27,9 @@ export function hasRoomFor(agent: StandingAgent, stage: Stage, now: number): boo
   if (!can.stages.includes(stage.kind)) return false;
   if (stage.model !== undefined && !can.models.includes(stage.model)) return false;
   const busy = workers.filter(({ isBusy }) => isBusy).length;
-  return (stage.tries?.lost ?? 0) >= CAUTION ? busy === 0 : busy < workers.length;
+  const isCautious =
+    (stage.tries?.lost ?? 0) >= CAUTION && now < (stage.notBefore ?? stage.readyAt ?? 0) + CAUTION_MS;
+  return isCautious ? busy === 0 : busy < workers.length;
 }
 
 /** @returns what to call every few seconds. */

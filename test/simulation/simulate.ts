@@ -106,7 +106,11 @@ async function many(): Promise<boolean> {
       if (before === undefined) {
         tally.add(outcome);
         ended += 1;
-        if (outcome.breaches.length > 0) failed.push({ ask, outcome });
+        if (outcome.breaches.length > 0) {
+          failed.push({ ask, outcome });
+          const [breach] = outcome.breaches;
+          say(`SEED ${ask.seed} FAILED: invariant ${breach?.invariant}: ${breach?.what}`);
+        }
       } else if (before !== outcome.hash) {
         differing += 1;
         say(`seed ${outcome.seed} told two stories: ${before} and ${outcome.hash}`);
@@ -131,10 +135,8 @@ async function many(): Promise<boolean> {
 }
 
 async function tellFailed(ask: SimulationAsk, outcome: Outcome): Promise<void> {
-  const [breach] = outcome.breaches;
-  say(`SEED ${ask.seed} FAILED: invariant ${breach?.invariant}: ${breach?.what}`);
   const small = await shrink(ask, outcome);
-  say(`  shrunk: ${small.outcome.breaches[0]?.what}`);
+  say(`SEED ${ask.seed}, shrunk: ${small.outcome.breaches[0]?.what}`);
   say(`  ${replayCommand(small.ask)}`);
 }
 
