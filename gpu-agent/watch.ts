@@ -21,7 +21,7 @@ export function createSilenceRecord(): SilenceRecord {
   return {
     limitMs,
     note(pauseMs: number): void {
-      if (pauseMs > limitMs()) return;
+      if (pauseMs > SILENCE_MS_MIN && pauseMs > limitMs()) return;
       pauses.push(pauseMs);
       if (pauses.length > PAUSES_KEPT) pauses.shift();
     },

@@ -404,7 +404,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
       else settle();
       return;
     }
-    if (!isDone) loop.after(TICK_MS, tick);
+    // What looks at all open jobs comes the more rarely the more there are.
+    if (!isDone) loop.after(Math.max(TICK_MS, checker.open.size), tick);
   };
   loop.after(TICK_MS, tick);
   try {
