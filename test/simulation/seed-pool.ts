@@ -1,6 +1,12 @@
 import { Worker } from "node:worker_threads";
 import type { Outcome, SimulationAsk } from "./simulation.ts";
 
+/**
+ * Seeds of one thread, which is then replaced: Node keeps every composite abort signal that somebody listens to, and
+ * with it all that an agent was that died listening, a few megabytes a seed.
+ */
+const SEEDS_PER_THREAD = 100;
+
 /** Runs many seeds on a few threads; `onOutcome` hears of each as it ends, in no order. Stops early when it answers false. */
 export async function runSeeds(
   asks: Iterable<SimulationAsk>,
@@ -9,13 +15,16 @@ export async function runSeeds(
   const rest = asks[Symbol.iterator]();
   let goesOn = true;
 
-  /** Hands a thread one seed after the other until none is left. */
-  async function serve(worker: Worker): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+  /** Hands a thread one seed after the other until it has had enough. Answers whether any may be left. */
+  async function serve(worker: Worker): Promise<boolean> {
+    return await new Promise((resolve, reject) => {
       let current: SimulationAsk | undefined;
+      let served = 0;
       const next = (): void => {
+        if (served === SEEDS_PER_THREAD) return resolve(goesOn);
         const { done, value } = rest.next();
-        if (!goesOn || done === true) return resolve();
+        if (!goesOn || done === true) return resolve(false);
+        served += 1;
         current = value;
         worker.postMessage(current, []);
       };
@@ -29,16 +38,18 @@ export async function runSeeds(
     });
   }
 
-  const thread = async (): Promise<void> => {
-    const worker = new Worker(new URL("./seed-thread.ts", import.meta.url), {
-      // Nearly all that a seed makes is garbage soon: the more of it fits, the rarer it is collected.
-      resourceLimits: { maxYoungGenerationSizeMb: 192 },
-    });
-    try {
-      await serve(worker);
-    } finally {
-      await worker.terminate();
+  const lane = async (): Promise<void> => {
+    for (let isLeft = true; isLeft;) {
+      const worker = new Worker(new URL("./seed-thread.ts", import.meta.url), {
+        // Nearly all that a seed makes is garbage soon: the more of it fits, the rarer it is collected.
+        resourceLimits: { maxYoungGenerationSizeMb: 192 },
+      });
+      try {
+        isLeft = await serve(worker);
+      } finally {
+        await worker.terminate();
+      }
     }
   };
-  await Promise.all(Array.from({ length: ask.threads }, thread));
+  await Promise.all(Array.from({ length: ask.threads }, lane));
 }
