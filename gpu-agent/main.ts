@@ -3,7 +3,7 @@
  * Ends cleanly on SIGTERM, SIGINT, or when the parent it was spawned by (with IPC) is gone.
  */
 import { rm } from "node:fs/promises";
-import { systemClock as clock } from "#shared/adapters/system-clock.ts";
+import { steadyClock as clock } from "#shared/adapters/steady-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { createLog } from "#shared/log.ts";
 import { readAgentConfig } from "./config.ts";
@@ -25,7 +25,7 @@ const config = readAgentConfig(process.env);
 const log = createLog({
   level: config.logLevel,
   write: (line) => void process.stdout.write(line),
-  now: clock.now,
+  now: Date.now,
   base: { of: "agent", pid: process.pid },
 });
 

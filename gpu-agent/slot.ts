@@ -120,7 +120,10 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   }
 
   /** Step 3. Answers the next stage, when the control plane handed it over in the same step. */
-  async function runLease(lease: Lease, bell: HeardBell | undefined): Promise<Lease | undefined> {
+  async function runLease(granted: Lease, bell: HeardBell | undefined): Promise<Lease | undefined> {
+    // However wrong this machine's clock is: what is left of the try is counted from now on by it alone.
+    const { msLeft } = granted;
+    const lease = msLeft === undefined ? granted : { ...granted, hardDeadline: clock.now() + msLeft };
     const dropped = new AbortController();
     const run: ActiveRun = {
       lease,

@@ -135,7 +135,10 @@ async function claimJob(
   }
   const stage = grantedTo(job, ask.claimId);
   if (stage !== undefined)
-    return { verdict: "granted", lease: await leaseOf(doors.store, { job, stage, can: agent.can }) };
+    return {
+      verdict: "granted",
+      lease: await leaseOf(doors.store, { job, stage, can: agent.can, now: doors.clock.now() }),
+    };
   const pending =
     !isTerminal(job.status) && job.stages.some(({ status }) => status === "ready" || status === "leased");
   return { verdict: pending ? "wait" : "gone" };
@@ -175,7 +178,10 @@ export async function complete(
     return { verdict: "stale" };
   const stage = ask.nextClaimId === undefined ? undefined : grantedTo(job, ask.nextClaimId);
   if (stage === undefined) return { verdict: "accepted" };
-  return { verdict: "accepted", next: await leaseOf(doors.store, { job, stage, can: agent.can }) };
+  return {
+    verdict: "accepted",
+    next: await leaseOf(doors.store, { job, stage, can: agent.can, now: doors.clock.now() }),
+  };
 }
 
 export async function fail(doors: AgentDoors, agent: AgentRecord, ask: FailAsk): Promise<Verdict> {

@@ -25,9 +25,9 @@ export function outputPrefix(jobId: string, kind: StageKind, epoch: number): str
 /** All an agent needs to run the stage it was granted. */
 export async function leaseOf(
   store: Store,
-  ask: { readonly job: Job; readonly stage: Stage; readonly can: Capabilities },
+  ask: { readonly job: Job; readonly stage: Stage; readonly can: Capabilities; readonly now: number },
 ): Promise<Lease> {
-  const { job, stage, can } = ask;
+  const { job, stage, can, now } = ask;
   const image = imageBefore(job, stage.kind);
   const original = job.intake.image;
   invariant(
@@ -46,6 +46,7 @@ export async function leaseOf(
     epoch: stage.epoch,
     claimId: stage.claimId,
     hardDeadline: stage.hardDeadline,
+    msLeft: Math.max(0, stage.hardDeadline - now),
     outputPrefix: outputPrefix(job.id, stage.kind, stage.epoch),
     options: job.options,
     measures: job.measures,

@@ -88,7 +88,9 @@ export const Lease = z.object({
   stage: StageName,
   epoch,
   claimId: id,
+  /** By the control plane's clock; an agent counts `msLeft` by its own, from when it was told. */
   hardDeadline: z.number(),
+  msLeft: z.number().min(0).optional(),
   /** Every output key starts with it. */
   outputPrefix: blobKey,
   options: Options,

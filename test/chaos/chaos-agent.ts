@@ -9,7 +9,7 @@ import { openDoorbells } from "#agent/engines.ts";
 import { openWorker } from "#agent/open-worker.ts";
 import { openScratch } from "#agent/scratch.ts";
 import { runSupervisor } from "#agent/supervisor.ts";
-import { systemClock as clock } from "#shared/adapters/system-clock.ts";
+import { steadyClock as clock } from "#shared/adapters/steady-clock.ts";
 import { systemEntropy as entropy } from "#shared/adapters/system-entropy.ts";
 import { createLog } from "#shared/log.ts";
 

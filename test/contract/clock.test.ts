@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { createManualClock } from "#shared/adapters/manual-clock.ts";
+import { steadyClock } from "#shared/adapters/steady-clock.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
 import { clockContract } from "./clock.contract.ts";
 
 clockContract("system clock", () => ({ clock: systemClock, advance: (ms) => systemClock.sleep(ms) }));
+clockContract("steady clock", () => ({ clock: steadyClock, advance: (ms) => steadyClock.sleep(ms) }));
 clockContract("manual clock", () => {
   const clock = createManualClock();
   return { clock, advance: (ms) => clock.advance(ms) };

@@ -71,6 +71,19 @@ test("a stage that passes its hard deadline is killed however lively it looks", 
   await agent.drain();
 });
 
+test("what is left of a try is counted by the agent's own clock, however wrong that is", async () => {
+  const agent = await startAgent();
+  const anHourAgo = agent.clock.now() - 3_600_000;
+  agent.control.leases.push(sampleLease({ hardDeadline: anHourAgo, msLeft: 100_000 }));
+  await agent.ring();
+  await agent.clock.advance(99_000);
+  expect(agent.worker.kills).toBe(0);
+  await agent.clock.advance(1_000);
+  expect(agent.worker.kills).toBe(1);
+  expect(agent.control.failures).toMatchObject([{ failure: "gpu_hang" }]);
+  await agent.drain();
+});
+
 test("a worker that does not stop when its run is dropped is killed", async () => {
   const agent = await startAgent();
   agent.worker.obeys = false;

@@ -58,7 +58,7 @@ const FAULTS = {
   queueOutages: [5, 40],
   blobOutages: [5, 40],
   /** Milliseconds. */
-  agentSkewMs: [100, 8_000],
+  agentSkewMs: [100, 3_600_000],
   controlSkewMs: [50, 2_000],
   indexLagMs: [50, 5_000],
   /** Of messages. */
