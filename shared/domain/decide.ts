@@ -31,6 +31,7 @@ import {
   isReady,
   type Failure,
   type LeasedStage,
+  type ReadyStage,
   type Stage,
   type StageKind,
   type TryClass,
@@ -157,7 +158,7 @@ function startsTooLate({ status, startBy }: Job, now: number): boolean {
 }
 
 function isClaimable(stage: Stage, by: Claim, now: number): boolean {
-  if (stage.status !== "ready" || (stage.notBefore ?? 0) > now) return false;
+  if (!isReady(stage) || (stage.notBefore ?? 0) > now) return false;
   if (isHandledWithCare(stage, now) && !by.idle) return false;
   return (
     by.can.stages.includes(stage.kind) && (stage.model === undefined || by.can.models.includes(stage.model))
@@ -165,7 +166,7 @@ function isClaimable(stage: Stage, by: Claim, now: number): boolean {
 }
 
 /** What took its agents with it may do so again: nothing else should go with the next one. */
-function isHandledWithCare({ tries, notBefore, readyAt = 0 }: Stage, now: number): boolean {
+function isHandledWithCare({ tries, notBefore, readyAt }: ReadyStage, now: number): boolean {
   return (tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && now < (notBefore ?? readyAt) + CAUTION_MS;
 }
 

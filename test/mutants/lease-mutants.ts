@@ -25,8 +25,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "claim of what is leased",
     file: decide,
-    find: 'if (stage.status !== "ready" || (stage.notBefore ?? 0) > now) return false;',
-    replace: 'if (stage.status !== "ready" && stage.status !== "leased") return false;',
+    find: "if (!isReady(stage) || (stage.notBefore ?? 0) > now) return false;",
+    replace: 'if (!isReady(stage) && stage.status !== "leased") return false;',
     breaks: "whoever hears a bell takes a held stage (9)",
     by: "jobs",
   },
