@@ -192,6 +192,10 @@ test("lost agents never make poison: the stage is handed out with care, and ends
       );
     }
     job = step(job, claim("agt_a", `clm_${n}`), now);
+    if (n === 4) {
+      const released = step(job, { type: "released", stage: "analyze", epoch: n, agent: "agt_a" }, now);
+      expect(step(released, claim("agt_busy", "clm_x", false), now)).toBe(released);
+    }
     job = step(job, { type: "looked", stage: "analyze", epoch: n, held: false, lookAt: 0 }, now + 30_000);
   }
   expect(job).toMatchObject({ status: "failed", error: { code: "infra" } });
