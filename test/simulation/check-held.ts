@@ -64,10 +64,12 @@ export function createHeldCheck(parts: {
     beat.runs.some((run) => run.job === job && run.stage === stage && run.epoch === epoch);
 
   function noteLapse(lease: Lease): void {
-    if (now() + marginMs - lease.startedAt < LEASE_MS) return;
     const beat = beats.get(lease.agent);
-    const isOver = beat === undefined || beat.gone === true;
-    if (isOver || beat.expiresAt + GUARD_MS - marginMs <= now() || !names(beat, lease)) lease.lapsed = true;
+    // Its claim may have been on its way when it said goodbye.
+    if (beat?.gone === true) lease.lapsed = true;
+    if (now() + marginMs - lease.startedAt < LEASE_MS) return;
+    if (beat === undefined || beat.expiresAt + GUARD_MS - marginMs <= now() || !names(beat, lease))
+      lease.lapsed = true;
   }
 
   function storedAgent({ key, after }: Change): void {
