@@ -63,6 +63,9 @@ export function createHeldCheck(parts: {
   const names = (beat: Beat, { job, stage, epoch }: HeldRun): boolean =>
     beat.runs.some((run) => run.job === job && run.stage === stage && run.epoch === epoch);
 
+  /** A grant whose answer was lost is known to its agent late. */
+  const isExcused = (agentId: string): boolean => now() - parts.faultAt(agentId) <= EXCUSED_MS;
+
   function noteLapse(lease: Lease): void {
     const beat = beats.get(lease.agent);
     // Its claim may have been on its way when it said goodbye.
@@ -83,7 +86,8 @@ export function createHeldCheck(parts: {
     for (const lease of mine) {
       noteLapse(lease);
       if (beat === undefined || beat.gone === true) lease.lapsed = true;
-      else if (now() - lease.startedAt > NAMED_MS && !names(beat, lease)) lease.omitted = true;
+      else if (now() - lease.startedAt > NAMED_MS && !names(beat, lease) && !isExcused(id))
+        lease.omitted = true;
     }
   }
 
@@ -118,8 +122,7 @@ export function createHeldCheck(parts: {
       noteLapse(lease);
       if (!lease.lapsed) checker.breach(8, `${name} was lost by ${lease.agent}, which held it all the time`);
     } else if (stage.status === "done" && lease.omitted) {
-      if (now() - parts.faultAt(lease.agent) > EXCUSED_MS)
-        checker.breach(8, `${name} was done by ${lease.agent}, whose beats did not name it`);
+      checker.breach(8, `${name} was done by ${lease.agent}, whose beats did not name it`);
     }
   }
 
