@@ -72,7 +72,10 @@ async function ratePage(doors: RaterDoors, at: MonthAt): Promise<PageEnd> {
   const rating = rate({ month, rows, batches, prices, now: doors.clock.now() });
   if (rating.faulty.length > 0) {
     // Computed from an outdated month, any row may look wrong.
-    if (!(await isUnmoved(doors.store, month))) return "lost";
+    const now = await readMonthAt(doors.store, at);
+    if (now === undefined || counterOf(now, "ratedSeq") !== counterOf(month, "ratedSeq")) return "lost";
+    // An accept has opened counters since, and its row is here already.
+    if (Object.keys(now.counters).length !== Object.keys(month.counters).length) return "again";
     for (const { row, reason } of rating.faulty) await putOff(doors, row, reason);
   }
   if (rating.writes.length === 0) return "again";
@@ -83,11 +86,6 @@ async function ratePage(doors: RaterDoors, at: MonthAt): Promise<PageEnd> {
 async function readMonthAt(store: Store, { org, month }: MonthAt): Promise<Month | undefined> {
   const stored = await store.get(monthKey(org, month));
   return stored === undefined ? undefined : readMonth(stored);
-}
-
-async function isUnmoved(store: Store, month: Month): Promise<boolean> {
-  const now = await readMonthAt(store, month);
-  return now !== undefined && counterOf(now, "ratedSeq") === counterOf(month, "ratedSeq");
 }
 
 /** The first rows that are not backing off. */
