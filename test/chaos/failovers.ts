@@ -3,7 +3,8 @@
  * or SIGSTOP of an agent, of its worker, of the control plane above it) to `startedAt` of the stage's next lease, as the
  * store has it. A stage whose agent finished it after all, because the call was on its way or the agent woke up in time,
  * has no failover and is counted apart. So are failovers that met a control plane standing still: nobody could have taken
- * the stage over meanwhile, and those of stages that had been lost before. A killed worker is no dead agent: its agent lives, tells of it, and is counted by its cause only.
+ * the stage over meanwhile, and those of stages that had been lost before. A killed worker is no dead agent: its agent
+ * lives, tells of it, and is counted by its cause only.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HeldLease } from "./crash-points.ts";

@@ -3,11 +3,10 @@ import type { StandingAgent } from "./agent-place.ts";
 import type { Checker } from "./checker.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 
-/**
- * A worker that says nothing is killed after two minutes, or twice its longest pause: just under two minutes, where its
- * supervisor stood still for so long.
- */
-const HUNG_MS_MAX = 270_000;
+/** A worker that says nothing is killed after two minutes. */
+const HUNG_MS_MAX = 150_000;
+/** The same where supervisors stand still for up to two minutes: twice the longest pause that they have seen. */
+const HUNG_AMID_PAUSES_MS_MAX = 270_000;
 /** Until a beat has told the agent, and its worker has stopped between two tiles. */
 const STRAY_MS_MAX = 40_000;
 
@@ -19,8 +18,11 @@ export function createRunsCheck(parts: {
   readonly troubleAt: () => number;
   /** The last moment at which a fault was done to the control plane. */
   readonly controlFaultAt: () => number;
+  /** Whether agents stand still now and then. */
+  readonly hasPauses: boolean;
 }): () => void {
   const { checker, now } = parts;
+  const hungMsMax = parts.hasPauses ? HUNG_AMID_PAUSES_MS_MAX : HUNG_MS_MAX;
   /** Since when each worker runs what is no longer its agent's. */
   const strays = new WeakMap<SimulatedWorker, { readonly lease: unknown; readonly since: number }>();
 
@@ -48,7 +50,7 @@ export function createRunsCheck(parts: {
 
   function checkHung({ process }: StandingAgent, { hungAt }: SimulatedWorker): void {
     if (hungAt === undefined || process.isPaused || process.faultAt >= hungAt) return;
-    if (now() - hungAt > HUNG_MS_MAX)
+    if (now() - hungAt > hungMsMax)
       checker.breach(1, `a worker of ${process.name} hangs for ${Math.round((now() - hungAt) / 1000)} s`);
   }
 

@@ -366,6 +366,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     agents: standing,
     troubleAt,
     controlFaultAt: () => fleet.faultAt,
+    hasPauses: harm.agentPauses > 0,
   });
   const waiting = createWaitingCheck({
     checker,

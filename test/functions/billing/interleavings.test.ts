@@ -356,6 +356,23 @@ test("39: of two raters that share a batch's last lines, the one that completes 
   await sound(money);
 });
 
+test("the first row of a class that came between the rater's reading of the month and of its rows is rated", async () => {
+  const { money } = world();
+  await end(money, (await accept(money)).id, "succeeded");
+  const { store } = money.doors;
+  let isFirst = true;
+  const list: typeof store.list = async (pk, range) => {
+    if (isFirst) {
+      isFirst = false;
+      await end(money, (await accept(money, { rateClass: "flex" })).id, "succeeded");
+    }
+    return store.list(pk, range);
+  };
+  expect(await rate({ ...money, doors: { ...money.doors, store: { ...store, list } } })).toBe(2);
+  expect(money.lines.filter((line) => line.includes("row_unratable"))).toEqual([]);
+  await sound(money);
+});
+
 test("a row that cannot be rated backs off alone and is logged; the others are rated", async () => {
   const { money } = world();
   const jobs = [await accept(money), await accept(money), await accept(money)];
