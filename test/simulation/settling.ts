@@ -3,7 +3,7 @@ import { DUE_CLASSES, duePartition } from "#shared/domain/job.ts";
 import { INDEX_SHARDS } from "#shared/domain/limits.ts";
 import type { Store } from "#shared/ports.ts";
 import type { Shape } from "./profile.ts";
-import type { StoreEngine } from "./store-engine.ts";
+import type { Change, StoreEngine } from "./store-engine.ts";
 import type { Loop } from "./virtual-time.ts";
 
 const PAUSE_MS_MIN = 30_000;
@@ -12,6 +12,9 @@ const RETENTION = "DUE#retention#";
 export interface Settling {
   readonly isOn: boolean;
   begin(): void;
+  /** A job was stored. */
+  stored(change: Change): void;
+  hasTimer(jobId: string): boolean;
   /** How long the sweeper may sleep; undefined: nothing is left. */
   pauseMs(): number | undefined;
   /** The store as the sweeper sees it: what is not waited for is named by no index. */
@@ -22,10 +25,9 @@ export function createSettling(parts: {
   readonly loop: Loop;
   readonly store: StoreEngine;
   readonly settles: Shape["settles"];
-  /** Jobs that still have a timer. */
-  readonly timed: ReadonlySet<string>;
 }): Settling {
-  const { loop, store, settles, timed } = parts;
+  const { loop, store, settles } = parts;
+  const timed = new Set<string>();
   const waitsForBytes = settles === "retention";
   let isOn = false;
 
@@ -47,6 +49,12 @@ export function createSettling(parts: {
       return isOn;
     },
     begin: () => void (isOn = true),
+    stored({ key, after }) {
+      const id = key.pk.slice("JOB#".length);
+      if (after?.indexes.due === undefined) timed.delete(id);
+      else timed.add(id);
+    },
+    hasTimer: (id) => timed.has(id),
     pauseMs() {
       const next = nextDue();
       return next === undefined ? undefined : Math.max(PAUSE_MS_MIN, next + 1 - loop.now());

@@ -1,28 +1,26 @@
-/** Engines that tell of rare calls. */
+/** Engines whose rare calls are counted, and judged. */
 import type { Write } from "#shared/ports.ts";
 import type { BlobEngine } from "./blob-engine.ts";
+import type { Checker } from "./checker.ts";
 import type { RarePath, Sometimes } from "./sometimes.ts";
 import type { StoreEngine } from "./store-engine.ts";
 
-export function watchedBlobs(
-  blobs: BlobEngine,
-  watch: {
-    /** Told of each job whose bytes are put. */
-    readonly onPut: (jobId: string) => void;
-    readonly onDelete: (jobId: string, key: string) => void;
-  },
-): BlobEngine {
+/** What is written and deleted once a job has ended: bytes that an erasure must take too, and a result that nobody may. */
+export function watchedBlobs(blobs: BlobEngine, checker: Checker, sometimes: Sometimes): BlobEngine {
   return {
     ...blobs,
     get size() {
       return blobs.size;
     },
     put(key, content, contentType) {
-      watch.onPut(jobOf(key));
+      if (checker.jobs.get(jobOf(key))?.erasure?.once === true) sometimes.count("erased bytes written again");
       return blobs.put(key, content, contentType);
     },
     delete(key) {
-      watch.onDelete(jobOf(key), key);
+      const id = jobOf(key);
+      const { status, erasure, stages } = checker.jobs.get(id) ?? {};
+      if (status === "succeeded" && !erasure && stages?.at(-1)?.outputs?.["image"]?.key === key)
+        checker.breach(6, `the result of ${id} was deleted`);
       blobs.delete(key);
     },
   };
