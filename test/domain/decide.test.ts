@@ -1,25 +1,11 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  analysis,
-  blob,
-  can,
-  claim,
-  completion,
-  fresh,
-  measures,
-  ready,
-  START,
-  step,
-} from "./job-fixture.ts";
-import { ALONE, FLEET } from "#shared/domain/budget.ts";
-import type { JobEvent } from "#shared/domain/event.ts";
+import { blob, claim, completion, fresh, measures, ready, START, step } from "./job-fixture.ts";
 import { decide } from "#shared/domain/decide.ts";
+import type { JobEvent } from "#shared/domain/event.ts";
 import {
   imageBefore,
   isTerminal,
   jobBreach,
-  jobIndexes,
   nextDue,
   owed,
   resultOf,
@@ -30,14 +16,11 @@ import {
   CAUTION_MS,
   CRASHES_ALONE_MAX,
   DISCARD_AFTER_MS,
-  FINISH_WITHIN_MS,
-  HARD_DEADLINE_MS,
   LOST_MAX,
   TRANSIENT_MAX,
   RELEASED_MAX,
-  RING_AGAIN_MS,
 } from "#shared/domain/limits.ts";
-import { FAILURES, isOpen, STAGE_KINDS } from "#shared/domain/stage.ts";
+import { FAILURES, STAGE_KINDS } from "#shared/domain/stage.ts";
 
 function succeed(): Job {
   let job = step(ready(), claim("agt_a", "clm_1"), START);
@@ -268,29 +251,6 @@ test("a look that finds the stage held moves timers only", () => {
   ).toBe(false);
 });
 
-test("a try past its hard deadline counts as crashed, held or not", () => {
-  const job = step(ready(), claim("agt_a", "clm_1"), START);
-  expect(step(job, { type: "due" }, START + HARD_DEADLINE_MS - 1)).toBe(job);
-  expect(stageOf(step(job, { type: "due" }, START + HARD_DEADLINE_MS), "analyze")).toMatchObject({
-    status: "ready",
-    tries: { crashed: 1 },
-  });
-});
-
-test("a ready stage nobody claims is rung again, later each time", () => {
-  let job = ready();
-  const gaps: number[] = [];
-  let last = START;
-  for (let n = 0; n < 6; n++) {
-    const due = nextDue(job)?.at ?? 0;
-    gaps.push(due - last);
-    job = step(job, { type: "due" }, due);
-    expect(owed(job, due)).toContainEqual({ do: "ring", job: "job_1", org: "org_1", delayMs: 0 });
-    last = due;
-  }
-  expect(gaps).toEqual([1, 2, 4, 8, 16, 18].map((n) => n * RING_AGAIN_MS));
-});
-
 test("a result lives until its retention ends, and only then are its bytes owed to deletion", () => {
   const job = succeed();
   const soon = START + 3 + DISCARD_AFTER_MS;
@@ -314,141 +274,4 @@ test("a result lives until its retention ends, and only then are its bytes owed 
     { do: "discard", job: "job_1", input: "jobs/job_1/input", keep: [], at: end },
   ]);
   expect(nextDue(step(expired, { type: "discarded", kept: [], at: end }, end))).toBeUndefined();
-});
-
-test("a photograph that its customer wants begun by then is not begun later, and expires unbilled", () => {
-  const asked = { deadline: { start_within: 60 } };
-  const late = START + 60_000;
-  const job = ready(fresh(true, asked));
-  expect(nextDue(job)?.at).toBe(START + RING_AGAIN_MS);
-  expect(step(job, claim("agt_a", "clm_1"), late - 1).status).toBe("processing");
-  expect(step(job, claim("agt_a", "clm_1"), late)).toBe(job);
-  expect(nextDue(step(job, { type: "due" }, late - 1))?.at).toBe(late);
-  const { job: expired } = decide(job, { type: "due" }, late);
-  expect(expired).toMatchObject({ status: "expired", error: { code: "deadline_exceeded" } });
-  expect(expired.stages.some(isOpen)).toBe(false);
-  const begun = step(job, claim("agt_a", "clm_1"), late - 1);
-  expect(step(begun, { type: "due" }, late).status).toBe("processing");
-});
-
-test("a restoration that its customer wants ended by then fails later, in the middle of a stage, too", () => {
-  const job = ready(fresh(true, { deadline: { finish_within: 10 } }));
-  const begun = step(job, claim("agt_a", "clm_1"), START);
-  expect(nextDue(begun)?.at).toBe(START + 10_000);
-  expect(step(begun, { type: "due" }, START + 9_999).status).toBe("processing");
-  const failed = step(begun, { type: "due" }, START + 10_000);
-  expect(failed).toMatchObject({ status: "failed", error: { code: "deadline_exceeded" } });
-  expect(step(failed, completion(begun, "analyze"), START + 10_001)).toBe(failed);
-});
-
-test("after an outage an operator gives every job more time, once; what its customer has set stands", () => {
-  const grace = { ...FLEET, graceMs: 3_600_000 };
-  const begun = step(ready(), claim("agt_a", "clm_1"), START);
-  const late = START + FINISH_WITHIN_MS;
-  const extended = step(begun, { type: "due" }, late, grace);
-  expect(extended).toMatchObject({ status: "processing", finishBy: late + 3_600_000 });
-  expect(step(extended, { type: "due" }, extended.finishBy, grace).status).toBe("failed");
-  const own = ready(fresh(true, { deadline: { finish_within: 10 } }));
-  expect(step(own, { type: "due" }, START + 10_000, grace).status).toBe("failed");
-});
-
-test("deadlines count from when the photograph is there", () => {
-  const job = fresh(false, { deadline: { start_within: 60, finish_within: 86_400 } });
-  expect(job).not.toHaveProperty("startBy");
-  const there = step(job, { type: "uploaded" }, START + 1_000);
-  expect(there.startBy).toBe(START + 61_000);
-  expect(there.finishBy, "nobody is promised more than a day").toBe(START + FINISH_WITHIN_MS);
-});
-
-test("every accepted job ends by its deadline, whatever arrives and however often", () => {
-  const agents = ["agt_a", "agt_b"];
-  const event = fc.oneof(
-    fc.constantFrom<JobEvent>(
-      { type: "uploaded" },
-      { type: "intake-started" },
-      { type: "due" },
-      { type: "due", objectThere: true },
-      { type: "discarded", kept: [], at: START },
-      { type: "erase-asked" },
-    ),
-    fc.record({
-      type: fc.constant("intake-lost" as const),
-      epoch: fc.nat(3),
-      why: fc.constantFrom("reader" as const, "engine" as const),
-    }),
-    fc.nat(3).map((epoch): JobEvent => ({
-      type: "intake-done",
-      epoch,
-      measures,
-      image: blob("jobs/job_1/intake/e1-x.image.tif"),
-    })),
-    fc
-      .record({ epoch: fc.nat(3), final: fc.boolean() })
-      .map((each): JobEvent => ({ type: "intake-failed", code: "image_broken", message: "broken", ...each })),
-    fc
-      .record({
-        agent: fc.constantFrom(...agents),
-        claimId: fc.constantFrom("clm_1", "clm_2"),
-        idle: fc.boolean(),
-      })
-      .map((each): JobEvent => ({ type: "claimed", can, ...each })),
-    fc
-      .record({ stage: fc.constantFrom(...STAGE_KINDS), epoch: fc.nat(4), agent: fc.constantFrom(...agents) })
-      .chain((at) =>
-        fc.constantFrom<JobEvent>(
-          {
-            type: "completed",
-            ...at,
-            outputs: { image: blob("jobs/job_1/x") },
-            analysis,
-            timings: { seconds: 1, modelSeconds: 1, loadSeconds: 0 },
-            warnings: [],
-            can,
-            nextClaimId: "clm_9",
-          },
-          { type: "released", ...at },
-          { type: "failed", ...at, failure: "worker_crashed", message: "died" },
-          { type: "failed", ...at, failure: "transient_io", message: "slow" },
-          { type: "looked", stage: at.stage, epoch: at.epoch, held: false, lookAt: 0 },
-          { type: "looked", stage: at.stage, epoch: at.epoch, held: true, lookAt: START + 10_000_000 },
-        ),
-      ),
-  );
-  fc.assert(
-    fc.property(
-      fc.boolean(),
-      fc.constantFrom({}, { start_within: 600 }, { finish_within: 3_600 }),
-      fc.array(fc.tuple(event, fc.nat(3_000_000)), { maxLength: 60 }),
-      fc.constantFrom(FLEET, ALONE),
-      (uploaded, deadline, events, policy) => {
-        let job = fresh(uploaded, { deadline });
-        let now = START;
-        const epochs = new Map<string, number>();
-        for (const [each, gap] of events) {
-          now += gap;
-          const before = structuredClone(job);
-          const after = step(job, each, now, policy);
-          expect(job).toEqual(before);
-          expect(jobBreach(after)).toBeUndefined();
-          if (isTerminal(job.status) && after.status !== job.status)
-            expect([job.status, after.status]).toEqual(["succeeded", "expired"]);
-          for (const stage of after.stages) {
-            expect(stage.epoch).toBeGreaterThanOrEqual(epochs.get(stage.kind) ?? 0);
-            epochs.set(stage.kind, stage.epoch);
-          }
-          const discards = owed(after, now).some((command) => command.do === "discard");
-          expect(discards && !isTerminal(after.status)).toBe(false);
-          expect(jobIndexes(after).due === undefined).toBe(nextDue(after) === undefined);
-          job = after;
-        }
-        const ended = step(
-          step(job, { type: "due" }, START + FINISH_WITHIN_MS + now),
-          { type: "due" },
-          START + FINISH_WITHIN_MS + now,
-        );
-        expect(isTerminal(ended.status)).toBe(true);
-      },
-    ),
-    { numRuns: 500 },
-  );
 });
