@@ -81,7 +81,15 @@ function prefixed(prefix: string, figures: Readonly<Record<string, number>>): Re
  * job two days more, and the queue, without which work goes on by asking; 12 hours the blob store.
  */
 async function outages({ seed, jobs = 150, say }: ScenarioAsk): Promise<ScenarioResult> {
-  const shape = { agents: 3, slotsMax: 2, arrivalMs: 400, settles: "never", drawsMoney: false } as const;
+  const shape = {
+    agents: 3,
+    slotsMax: 2,
+    arrivalMs: 400,
+    // By then most photographs have been sent, and few are done.
+    longOutageAtMs: 300 * jobs,
+    settles: "never",
+    drawsMoney: false,
+  } as const;
   const ask = { seed, profile: "calm", jobs, shape, onProgress: say } as const;
   const runs = [
     { graceMs: 48 * HOUR_MS, rates: { ...NO_FAULTS, longStoreOutageMs: 40 * HOUR_MS } },
