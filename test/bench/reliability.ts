@@ -7,6 +7,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { failoverPlot, wastePlot, type Waste } from "./reliability-plots.ts";
+import { spreadOf } from "../measures/durations.ts";
 import { runSeeds } from "../simulation/seed-pool.ts";
 import type { SimulationAsk } from "../simulation/simulation.ts";
 
@@ -78,15 +79,14 @@ async function main(): Promise<void> {
   const docs = new URL("../../docs/", import.meta.url);
   await writeFile(new URL("reliability-waste.svg", docs), wastePlot(wastes));
   await writeFile(new URL("reliability-failover.svg", docs), failoverPlot({ simulated, real }));
-  simulated.sort((a, b) => a - b);
-  const at = (share: number): number => simulated[Math.ceil(simulated.length * share) - 1] ?? 0;
+  const { p50, p99 } = spreadOf(simulated);
   process.stdout.write(
     `${JSON.stringify({
       seeds: Number(values.seeds),
       wasted_ratio: Object.fromEntries(wastes.map(({ harshness, ratio }) => [harshness, ratio])),
       lost: wastes.reduce((sum, { lost }) => sum + lost, 0),
-      failover_p50_s: at(0.5),
-      failover_p99_s: at(0.99),
+      failover_p50_s: p50,
+      failover_p99_s: p99,
       simulated_failovers: simulated.length,
       real_failovers: real.length,
     })}\n`,

@@ -7,6 +7,7 @@
  * lives, tells of it, and is counted by its cause only.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { spreadOf } from "../measures/durations.ts";
 import type { HeldLease } from "./crash-points.ts";
 import type { StoredLeases } from "./stored-leases.ts";
 
@@ -116,17 +117,6 @@ export function watchFailovers(leases: StoredLeases, signal: AbortSignal): Failo
 }
 
 function distribution(all: readonly Failover[]) {
-  const took = all.map(({ seconds }) => seconds);
-  return {
-    n: took.length,
-    p50_s: quantile(took, 0.5),
-    p99_s: quantile(took, 0.99),
-    max_s: quantile(took, 1),
-  };
-}
-
-/** The smallest value that a share `q` of all does not exceed (nearest rank); null of none. */
-export function quantile(values: readonly number[], q: number): number | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? null;
+  const { p50, p99, max } = spreadOf(all.map(({ seconds }) => seconds));
+  return { n: all.length, p50_s: p50, p99_s: p99, max_s: max };
 }

@@ -1,3 +1,5 @@
+import { quantile } from "../measures/durations.ts";
+
 /** How long claims take while all is well, and in the first minutes after the store was away. */
 export interface ClaimTimes {
   /** @param troubleAt when the store last refused somebody. */
@@ -16,11 +18,6 @@ export function createClaimTimes(now: () => number): ClaimTimes {
       if (now() - ms < troubleAt) return;
       (now() - troubleAt <= AFTER_MS ? after : steady).push(ms);
     },
-    figures: () => ({ claimMsSteady: p99(steady), claimMsAfter: p99(after) }),
+    figures: () => ({ claimMsSteady: quantile(steady, 0.99), claimMsAfter: quantile(after, 0.99) }),
   };
-}
-
-function p99(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0;
 }

@@ -37,8 +37,8 @@ interface Orphan {
 export function createFailover(parts: {
   readonly now: () => number;
   readonly jobs: () => ReadonlyMap<string, Job>;
-  /** The last moment at which an engine was in trouble. */
-  readonly troubleAt: () => number;
+  /** The last moment at which an engine answered nobody. */
+  readonly downAt: () => number;
   /** Whether a detector is there now that can be relied on for this stage. */
   readonly isSeen: (jobId: string, stage: Job["stages"][number]) => boolean;
   /** Whether some agent could take this stage now. */
@@ -76,7 +76,7 @@ export function createFailover(parts: {
           orphans.delete(name);
           const isCautious = (stage.tries?.lost ?? 0) >= LOSSES_OF_CAUTION;
           const excuse: Excuse | undefined =
-            parts.troubleAt() >= orphan.diedAt
+            parts.downAt() >= orphan.diedAt
               ? "an engine was down"
               : isCautious
                 ? "it was lost twice before"

@@ -1,5 +1,6 @@
 /** What many seeds come to. */
 import { createHash } from "node:crypto";
+import { spreadOf } from "../measures/durations.ts";
 import { EXCUSES, type Excuse } from "./failover.ts";
 import { RARE_PATHS, type RarePath } from "./sometimes.ts";
 import type { Outcome } from "./simulation.ts";
@@ -38,8 +39,11 @@ const DOUBLED = new Set([2, 6]);
 
 export function createTally(): Tally {
   const hashes = new Map<number, string>();
-  const failoverMs: number[] = [];
-  const excused = Object.fromEntries(EXCUSES.map((excuse) => [excuse, 0])) as Record<Excuse, number>;
+  const failovers: number[] = [];
+  const excused = Object.fromEntries(EXCUSES.map((excuse) => [excuse, []])) as unknown as Record<
+    Excuse,
+    number[]
+  >;
   const paths = Object.fromEntries(RARE_PATHS.map((path) => [path, 0])) as Record<RarePath, number>;
   const codes: Record<string, number> = {};
   const sums = {
@@ -64,10 +68,8 @@ export function createTally(): Tally {
   return {
     add(outcome) {
       hashes.set(outcome.seed, outcome.hash);
-      for (const { ms, excuse } of outcome.takeovers) {
-        if (excuse === undefined) failoverMs.push(ms);
-        else excused[excuse] += 1;
-      }
+      for (const { ms, excuse } of outcome.takeovers)
+        (excuse === undefined ? failovers : excused[excuse]).push(ms / 1_000);
       for (const path of RARE_PATHS) paths[path] += outcome.sometimes[path];
       for (const [code, count] of Object.entries(outcome.codes)) codes[code] = (codes[code] ?? 0) + count;
       for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += outcome[name];
@@ -75,9 +77,7 @@ export function createTally(): Tally {
       doubled += outcome.breaches.filter(({ invariant }) => DOUBLED.has(invariant)).length;
     },
     figures(seconds) {
-      const sorted = failoverMs.toSorted((a, b) => a - b);
-      const at = (share: number): number =>
-        tenths((sorted[Math.ceil(sorted.length * share) - 1] ?? 0) / 1000);
+      const { p50, p99, max } = spreadOf(failovers);
       const all = [...hashes].sort(([a], [b]) => a - b).map(([, hash]) => hash);
       return {
         seeds: hashes.size,
@@ -89,10 +89,10 @@ export function createTally(): Tally {
         misbilled: sums.misbilled,
         breaches,
         jobs_per_s: Math.round(sums.jobs / seconds),
-        failover_p50_s: at(0.5),
-        failover_p99_s: at(0.99),
-        failover_max_s: at(1),
-        failovers: sorted.length,
+        failover_p50_s: p50,
+        failover_p99_s: p99,
+        failover_max_s: max,
+        failovers: failovers.length,
         wasted_ratio: sums.wastedSeconds / Math.max(1, sums.workSeconds),
         trace_hash: createHash("sha256").update(all.join()).digest("hex").slice(0, 16),
       };
@@ -110,8 +110,12 @@ export function createTally(): Tally {
         ...ends,
         ...failed,
         line("doorbells sent a job", tenths(sums.bellsSent / Math.max(1, sums.jobs))),
-        line("takeovers that count as failovers", failoverMs.length),
-        ...EXCUSES.map((excuse) => line(`  not counted, as ${excuse}`, excused[excuse])),
+        line("takeovers that count as failovers", failovers.length),
+        ...EXCUSES.map((excuse) => {
+          const { p50, p99, max } = spreadOf(excused[excuse]);
+          const spread = `   p50 ${tenths(p50)}, p99 ${tenths(p99)}, max ${tenths(max)} s`;
+          return line(`  not counted, as ${excuse}`, excused[excuse].length) + spread;
+        }),
         line("events", sums.events),
         line("hours of virtual time", tenths(sums.virtualMs / 3_600_000)),
         "Rare paths taken",

@@ -30,7 +30,9 @@ export interface Network {
   /** An engine of which some calls take seconds until then. */
   slow(target: Target, share: number, ms: number): void;
   isDown(target: Target): boolean;
-  /** The last moment at which that engine refused anybody by an outage or a throttle. */
+  /** The last moment at which that engine answered nobody. */
+  downAt(target: Target): number;
+  /** The last moment at which it answered nobody, or only some, or late. */
   troubleAt(target: Target): number;
   refuses(caller: SimulatedProcess, target: Target): boolean;
   /** Whether nothing at all stands between the two just now. */
@@ -63,6 +65,7 @@ export function createNetwork(parts: {
   const downUntil: Partial<Record<Target, number>> = {};
   const throttled: Partial<Record<Target, Spell>> = {};
   const slowed: Partial<Record<Target, Spell>> = {};
+  /** When the last trouble of any kind ends. */
   const trouble: Partial<Record<Target, number>> = {};
   let acting: SimulatedProcess | undefined;
   let told: (process: SimulatedProcess) => void = () => undefined;
@@ -77,8 +80,8 @@ export function createNetwork(parts: {
     },
     heal() {
       for (const target of ["store", "queue", "blobs", "control"] as const) {
-        if (network.isDown(target)) trouble[target] = loop.now();
-        delete downUntil[target];
+        downUntil[target] = network.downAt(target);
+        trouble[target] = network.troubleAt(target);
         delete throttled[target];
         delete slowed[target];
       }
@@ -86,7 +89,7 @@ export function createNetwork(parts: {
     latencyMs: () => 1 + draws.unit() * 9,
     outage(target, ms) {
       downUntil[target] = Math.max(downUntil[target] ?? 0, loop.now() + ms);
-      trouble[target] = downUntil[target];
+      trouble[target] = Math.max(trouble[target] ?? 0, downUntil[target]);
     },
     throttle(target, share, ms) {
       throttled[target] = { share, until: loop.now() + ms };
@@ -97,6 +100,7 @@ export function createNetwork(parts: {
       trouble[target] = Math.max(trouble[target] ?? 0, loop.now() + ms);
     },
     isDown: (target) => (downUntil[target] ?? 0) > loop.now(),
+    downAt: (target) => Math.min(loop.now(), downUntil[target] ?? Number.NEGATIVE_INFINITY),
     troubleAt: (target) => Math.min(loop.now(), trouble[target] ?? Number.NEGATIVE_INFINITY),
     refuses(caller, target) {
       if (caller.cutOffUntil > loop.now()) return true;

@@ -1,4 +1,5 @@
 /** Special runs by name, each with figures of its own. */
+import { spreadOf } from "../measures/durations.ts";
 import { simulate, type Outcome } from "./simulation.ts";
 import { NO_FAULTS } from "./profile.ts";
 
@@ -48,12 +49,12 @@ async function failover({ seed, jobs = 4_000, say }: ScenarioAsk): Promise<Scena
   const bySweeper = await simulate({ ...ask, rates: { ...kills, redeliveryOff: 1 } });
   const byBell = await simulate({ ...ask, rates: { ...kills, sweeperOff: 1 } });
   for (const outcome of [both, bySweeper, byBell]) tell(outcome, say);
-  const ofBoth = quantiles(both);
+  const ofBoth = spread(both);
   const figures = {
     takeovers: both.takeovers.length,
     ...ofBoth,
-    ...prefixed("sweeper_alone_", quantiles(bySweeper)),
-    ...prefixed("redelivery_alone_", quantiles(byBell)),
+    ...prefixed("sweeper_alone_", spread(bySweeper)),
+    ...prefixed("redelivery_alone_", spread(byBell)),
     lost: both.lost + bySweeper.lost + byBell.lost,
     breaches: both.breaches.length + bySweeper.breaches.length + byBell.breaches.length,
   };
@@ -66,10 +67,9 @@ async function failover({ seed, jobs = 4_000, say }: ScenarioAsk): Promise<Scena
   return { figures, isHeld };
 }
 
-function quantiles({ takeovers }: Outcome) {
-  const sorted = takeovers.map(({ ms }) => ms).toSorted((a, b) => a - b);
-  const at = (share: number): number => round((sorted[Math.ceil(sorted.length * share) - 1] ?? 0) / 1_000);
-  return { p50_s: at(0.5), p99_s: at(0.99), max_s: at(1) };
+function spread({ takeovers }: Outcome) {
+  const { p50, p99, max } = spreadOf(takeovers.map(({ ms }) => ms / 1_000));
+  return { p50_s: p50, p99_s: p99, max_s: max };
 }
 
 function prefixed(prefix: string, figures: Readonly<Record<string, number>>): Record<string, number> {

@@ -96,6 +96,7 @@ export interface Outcome extends EndCounts {
 
 /** Where agents are unequal, so many have models that the others lack. */
 const RICH_AGENTS = 2;
+const ENGINES = ["store", "queue", "blobs"] as const;
 const PROGRESS_MS = 5_000;
 
 export async function simulate(ask: SimulationAsk): Promise<Outcome> {
@@ -138,8 +139,8 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const places: AgentPlace[] = [];
   const standing = (): StandingAgent[] =>
     places.flatMap((place) => (place.standing === undefined ? [] : [place.standing]));
-  const troubleAt = (): number =>
-    Math.max(...(["store", "queue", "blobs"] as const).map((target) => network.troubleAt(target)));
+  const troubleAt = (): number => Math.max(...ENGINES.map(network.troubleAt));
+  const downAt = (): number => Math.max(...ENGINES.map(network.downAt));
   const hasRoom = (stage: Stage): boolean => standing().some((agent) => hasRoomFor(agent, stage, loop.now()));
   // Without a sweeper somebody must hear its bell, and who has no room listens to none.
   const isSeen = (id: string, stage: Stage): boolean =>
@@ -159,7 +160,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
   const excuses = createIntakeExcuses({ network, sometimes });
   const claims = createClaimTimes(loop.now);
   const work = createWorkMeter(checker.jobs);
-  const failover = createFailover({ isSeen, now: loop.now, jobs: () => checker.open, troubleAt, hasRoom });
+  const failover = createFailover({ isSeen, now: loop.now, jobs: () => checker.open, downAt, hasRoom });
   const drains = createDrainTimes({ now: loop.now, jobs: () => checker.open });
 
   const world: World = {
