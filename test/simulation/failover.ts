@@ -22,6 +22,8 @@ export interface Failover {
   died(agentId: string): void;
   /** A job as it was just stored. */
   stored(job: Job): void;
+  /** To be called every few seconds: where nothing is stored, orphans wait too. */
+  look(): void;
   readonly takeovers: readonly Takeover[];
 }
 
@@ -47,7 +49,7 @@ export function createFailover(parts: {
   const orphans = new Map<string, Orphan>();
   const takeovers: Takeover[] = [];
 
-  /** Something was stored: whatever keeps an orphan waiting just now keeps it for longer than being noticed takes. */
+  /** Whatever keeps an orphan waiting just now keeps it for longer than being noticed takes. */
   function noteWaiting(name: string, orphan: Orphan): void {
     const [id = "", kind] = name.split(" ");
     const stages = parts.jobs().get(id)?.stages;
@@ -56,8 +58,13 @@ export function createFailover(parts: {
     if (stage?.status === "leased" && !parts.isSeen(id, stage)) orphan.excuse ??= "no detector was left";
   }
 
+  function look(): void {
+    for (const [name, orphan] of orphans) noteWaiting(name, orphan);
+  }
+
   return {
     takeovers,
+    look,
     died(agentId) {
       for (const job of parts.jobs().values()) {
         for (const stage of job.stages)
@@ -67,7 +74,7 @@ export function createFailover(parts: {
     },
     stored(job) {
       if (orphans.size === 0) return;
-      for (const [name, orphan] of orphans) noteWaiting(name, orphan);
+      look();
       for (const stage of job.stages) {
         const name = `${job.id} ${stage.kind}`;
         const orphan = orphans.get(name);

@@ -261,6 +261,7 @@ export async function simulate(ask: SimulationAsk): Promise<Outcome> {
     onLook() {
       tellProgress();
       checks.look();
+      failover.look();
     },
   });
 
