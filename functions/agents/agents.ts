@@ -41,14 +41,13 @@ const GONE_PAGES_MAX = 20;
 /** Rows of the ready index read per shard by an agent that asks for any work. */
 const ASK_ROWS_MAX = 5;
 
-/** @throws Fault auth `secret_invalid`. */
-export async function register(
-  doors: AgentDoors,
-  secret: string,
-  can: Capabilities,
-): Promise<RegisterAnswer> {
-  if (!sameText(secret, doors.fleetSecret))
-    throw new Fault("auth", "secret_invalid", "The fleet secret is wrong.");
+/** Before anything else that it sends is read. @throws Fault auth `secret_invalid`. */
+export function demandSecret({ fleetSecret }: Pick<AgentDoors, "fleetSecret">, secret: string): void {
+  if (!sameText(secret, fleetSecret)) throw new Fault("auth", "secret_invalid", "The fleet secret is wrong.");
+}
+
+/** Of an agent that has shown the fleet's secret. @throws Fault busy `store_busy`. */
+export async function register(doors: AgentDoors, can: Capabilities): Promise<RegisterAnswer> {
   const now = doors.clock.now();
   const id = newId("agt", now, doors.entropy(10));
   const token = Buffer.from(doors.entropy(32)).toString("base64url");

@@ -4,7 +4,9 @@ import * as agents from "./agents.ts";
 import type { AgentDoors } from "./agents.ts";
 import type { AgentRecord } from "./agent-item.ts";
 import { Fault } from "#shared/domain/fault.ts";
+import { smallBodies } from "../api/guard.ts";
 import { putAside } from "../unreadable.ts";
+import { AGENT_BODY_BYTES_MAX } from "#shared/domain/limits.ts";
 import {
   BeatAsk,
   Capabilities,
@@ -19,6 +21,7 @@ import {
 /** The control API over HTTP, to be mounted at /agents. Bearer: the fleet secret to register, the agent's token after. */
 export function agentRoutes(doors: AgentDoors): Hono {
   const app = new Hono();
+  app.use(smallBodies(AGENT_BODY_BYTES_MAX));
   const call =
     <Ask, Answer>(
       schema: z.ZodType<Ask>,
@@ -28,9 +31,10 @@ export function agentRoutes(doors: AgentDoors): Hono {
       const agent = await agents.authenticate(doors, bearer(request));
       return Response.json(await act(doors, agent, await parse(request, schema)));
     };
-  app.post("/register", async (c) =>
-    c.json(await agents.register(doors, bearer(c.req.raw), await parseCapabilities(c.req.raw))),
-  );
+  app.post("/register", async (c) => {
+    agents.demandSecret(doors, bearer(c.req.raw));
+    return c.json(await agents.register(doors, await parseCapabilities(c.req.raw)));
+  });
   app.post("/beat", (c) => call(BeatAsk, agents.beat)(c.req.raw));
   app.post("/claim", (c) => call(ClaimAsk, agents.claim)(c.req.raw));
   app.post("/complete", (c) => call(CompleteAsk, agents.complete)(c.req.raw));

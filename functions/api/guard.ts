@@ -102,15 +102,15 @@ export function identified(authenticate: ApiDoors["authenticate"]): MiddlewareHa
   };
 }
 
-/** @throws Fault input `body_oversized`. */
-export function smallBodies(): MiddlewareHandler<ApiEnv> {
+/** No more of a body is read than it may hold. @throws Fault input `body_oversized`. */
+export function smallBodies(bytesMax = API_BODY_BYTES_MAX): MiddlewareHandler {
   return bodyLimit({
-    maxSize: API_BODY_BYTES_MAX,
+    maxSize: bytesMax,
     onError: () => {
       throw new Fault(
         "input",
         "body_oversized",
-        `A body may hold ${API_BODY_BYTES_MAX} bytes; photographs go to the signed upload address.`,
+        `A body may hold ${bytesMax} bytes; photographs go to the signed upload address.`,
       );
     },
   });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { apply, type ApplyDoors } from "../apply.ts";
+import { apply, leftToSweeper, type ApplyDoors } from "../apply.ts";
 import { Fault } from "#shared/domain/fault.ts";
 
 /** What S3 announces (its event notification, version 2), as far as it matters here; a test event has no records. */
@@ -15,13 +15,11 @@ const Announcement = z.object({
     .default([]),
 });
 
-/** The bytes of an upload have arrived under this key. Keys of no job, and jobs that are gone, are left alone. */
+/** The bytes of an upload have arrived under this key. Keys of no job, and jobs that are gone or damaged, are left alone. */
 export async function uploadArrived(doors: ApplyDoors, key: string): Promise<void> {
   const jobId = /^jobs\/(job_[0-9a-z]+)\/input$/.exec(key)?.[1];
   if (jobId === undefined) return;
-  await apply(doors, jobId, { type: "uploaded" }).catch((error: unknown) => {
-    if (!(error instanceof Fault && error.kind === "missing")) throw error;
-  });
+  await apply(doors, jobId, { type: "uploaded" }).catch(leftToSweeper);
 }
 
 /**

@@ -221,7 +221,7 @@ function controlOf(counted: agents.AgentDoors, apart: agents.AgentDoors): Contro
     async (token: string, ask: Ask): Promise<Answer> =>
       act(to, await agents.authenticate(to, token), ask);
   return {
-    register: (can) => agents.register(apart, apart.fleetSecret, can),
+    register: (can) => agents.register(apart, can),
     putAside: () => Promise.resolve(),
     beat: call(apart, agents.beat),
     claim: call(counted, agents.claim),

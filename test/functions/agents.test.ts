@@ -18,7 +18,7 @@ import { Fault } from "#shared/domain/fault.ts";
 import { apply } from "#functions/apply.ts";
 import { stageOf } from "#shared/domain/job.ts";
 import { shardOf } from "#shared/domain/id.ts";
-import { INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
+import { AGENT_BODY_BYTES_MAX, INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
 import type { Lease } from "#shared/domain/message.ts";
 
 async function granted(plane: ControlPlane, agent: AgentRecord, claimId: string): Promise<Lease> {
@@ -301,8 +301,11 @@ test("a doorbell of a job that is over or unknown is to be deleted", async () =>
 
 test("only who knows the fleet's secret registers, and only the token's owner speaks as an agent", async () => {
   const plane = controlPlane();
-  await expect(agents.register(plane, "wrong", can)).rejects.toMatchObject({ code: "secret_invalid" });
-  const { agent, token } = await agents.register(plane, SECRET, can);
+  expect(() => agents.demandSecret(plane, "wrong")).toThrow(
+    expect.objectContaining({ code: "secret_invalid" }),
+  );
+  expect(() => agents.demandSecret(plane, SECRET)).not.toThrow();
+  const { agent, token } = await agents.register(plane, can);
   expect((await agents.authenticate(plane, token)).id).toBe(agent);
   for (const wrong of [
     "",
@@ -319,7 +322,7 @@ test("only who knows the fleet's secret registers, and only the token's owner sp
 
 test("tokens and secrets are not stored and not logged", async () => {
   const plane = controlPlane();
-  const { agent, token } = await agents.register(plane, SECRET, can);
+  const { agent, token } = await agents.register(plane, can);
   const stored = JSON.stringify(await plane.store.get({ pk: `AGENT#${agent}`, sk: "AGENT" }));
   expect(stored).not.toContain(token.split(".")[1]);
   expect(plane.lines.join("")).not.toContain(SECRET);
@@ -340,6 +343,32 @@ test("an agent of another protocol is refused with a code of its own, a message 
   expect(await codeOf({ ...can, slots: 0 })).toBe("message_invalid");
   expect(await codeOf("no message")).toBe("message_invalid");
   expect(JSON.parse(await codeOf(can))).toHaveProperty("token");
+});
+
+test("no stranger's message is read, and none without limit", async () => {
+  const app = agentRoutes(controlPlane());
+  app.onError((error, c) => c.text(error instanceof Fault ? error.code : "bug", 400));
+  const send = (path: string, secret: string, body: ReadableStream | string): Request =>
+    new Request(`http://localhost${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secret}` },
+      body,
+      ...(typeof body === "string" ? {} : { duplex: "half" }),
+    });
+  let read = 0;
+  const endless = (): ReadableStream =>
+    new ReadableStream({
+      pull(controller) {
+        read += 65_536;
+        controller.enqueue(new Uint8Array(65_536));
+      },
+    });
+  for (const path of ["/register", "/claim"]) {
+    read = 0;
+    expect(await (await app.request(send(path, SECRET, endless()))).text()).toBe("body_oversized");
+    expect(read).toBeLessThan(2 * AGENT_BODY_BYTES_MAX);
+  }
+  expect(await (await app.request(send("/register", "wrong", "no JSON"))).text()).toBe("secret_invalid");
 });
 
 test("a message that an agent cannot read is kept once, cut short, and goes after two weeks", async () => {

@@ -95,7 +95,7 @@ export async function readyJob(
 }
 
 export async function newAgent(plane: ControlPlane): Promise<AgentRecord> {
-  const { agent } = await agents.register(plane, SECRET, can);
+  const { agent } = await agents.register(plane, can);
   const record = await readAgent(plane.store, agent);
   if (record === undefined) throw new Error("the agent is not stored");
   return record;

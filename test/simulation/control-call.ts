@@ -130,7 +130,8 @@ export function simulatedControlApi(world: World, caller: SimulatedProcess): Con
       call("register", async (instance) => {
         if ((ask.protocol as number) !== PROTOCOL_VERSION)
           throw new Fault("conflict", "protocol_unsupported", "Another version of the protocol.");
-        return agents.register(instance, FLEET_SECRET, Capabilities.parse(ask));
+        agents.demandSecret(instance, FLEET_SECRET);
+        return agents.register(instance, Capabilities.parse(ask));
       }),
     beat: asAgent("beat", (instance, agent, ask: BeatAsk) => {
       const ahead = ask.ahead && ask.seq % AHEAD_EVERY === 0;

@@ -203,7 +203,7 @@ export interface FakeAgent {
 type Files = Readonly<Record<string, { bytes: Uint8Array; type: string; width: number; height: number }>>;
 
 export async function fakeAgent({ doors }: World): Promise<FakeAgent> {
-  const { agent } = await agents.register(doors, FLEET_SECRET, CAN);
+  const { agent } = await agents.register(doors, CAN);
   const record = await readAgent(doors.store, agent);
   if (record === undefined) throw new Error("the agent is not stored");
   let seq = 0;
