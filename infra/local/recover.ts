@@ -24,7 +24,8 @@ export async function recover(doors: AgentDoors): Promise<void> {
           // The bytes may have arrived in the very moment the process died.
           const objectThere =
             job.status === "awaiting_upload" && (await doors.blobs.head(job.input.key)) !== undefined;
-          if (objectThere) await apply(doors, job.id, { type: "uploaded" });
+          // Repeats what is owed, too: whoever was to read it is gone.
+          if (objectThere || job.intake.status === "ready") await apply(doors, job.id, { type: "uploaded" });
           if (job.intake.status === "running")
             await apply(doors, job.id, { type: "intake-lost", epoch: job.intake.epoch, why: "reader" });
           for (const stage of job.stages)

@@ -5,7 +5,7 @@
 import type { Claim, JobEvent } from "./event.ts";
 import { budgetOf, FLEET, retryDelayMs, type Policy } from "./budget.ts";
 import { clear, end } from "./ending.ts";
-import { failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
+import { askAgain, failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
 import {
   CAUTION_MS,
   CRASHES_ALONE_MAX,
@@ -60,13 +60,12 @@ export function decide(before: Job, event: JobEvent, now: number, policy: Policy
   };
 }
 
-/** A copy of all that events move: the job itself, its intake, erasure and stages. What lies deeper is replaced, never changed. */
+/** A copy of all that events move: the job itself, its intake and stages. What lies deeper is replaced, never changed. */
 function draftOf(job: Job): Job {
   return {
     ...job,
     intake: { ...job.intake },
     stages: job.stages.map((stage) => ({ ...stage })),
-    ...(job.erasure === undefined ? {} : { erasure: { ...job.erasure } }),
   };
 }
 
@@ -78,7 +77,7 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
     case "intake-started":
       return startIntake(job, now);
     case "intake-done":
-      if (!isReading(job, event.epoch)) return false;
+      if (!isReading(job, event.epoch) && !isReadAfterAll(job, event.epoch)) return false;
       job.intake = {
         ...job.intake,
         status: "done",
@@ -86,6 +85,8 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
         ...(event.alpha ? { alpha: event.alpha } : {}),
       };
       delete job.intake.until;
+      delete job.intake.askAt;
+      delete job.intake.asks;
       job.measures = event.measures;
       promote(job, now);
       return true;
@@ -129,6 +130,11 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
 /** Whether the try that speaks is the one under way. A job that has ended is read for nobody, whatever its reader says. */
 function isReading({ status, intake }: Job, epoch: number): boolean {
   return !isTerminal(status) && intake.status === "running" && intake.epoch === epoch;
+}
+
+/** It was given up as lost, and nobody has begun another since. */
+function isReadAfterAll({ status, intake }: Job, epoch: number): boolean {
+  return !isTerminal(status) && intake.status === "ready" && intake.epoch === epoch && epoch > 0;
 }
 
 // ------------------------------------------------------------------------------------------------------------ stages
@@ -314,10 +320,11 @@ function due(job: Job, event: JobEvent & { type: "due" }, now: number, policy: P
     job.intake.until = now + Math.max(UPLOAD_LOOK_MS, now - job.createdAt);
     return true;
   }
-  const { status, until } = job.intake;
+  const { status, until, askAt = 0 } = job.intake;
   // Nobody has told how it ended: whoever read it is gone. What kills its reader is told by the reader's parent.
   if (status === "running" && until !== undefined && until <= now) return loseIntake(job, "reader", now);
-  let moved = false;
+  let moved = status === "ready" && askAt <= now;
+  if (moved) askAgain(job, now);
   for (const stage of job.stages) {
     if (isLeased(stage) && stage.hardDeadline <= now) {
       const message = `The stage ${stage.kind} ran past its deadline.`;

@@ -4,11 +4,14 @@
  */
 import type { IntakeLoss } from "./event.ts";
 import { end } from "./ending.ts";
-import { enqueue, isTerminal, type Job } from "./job.ts";
+import { enqueue, isTerminal, makeReadable, type Job } from "./job.ts";
 import {
   backoffMs,
+  INTAKE_ASK_AGAIN_MS,
+  INTAKE_ASK_AGAIN_MS_MAX,
   INTAKE_AWAY_MAX,
   INTAKE_LEASE_MS,
+  INTAKE_LEASE_MS_PER_MB,
   INTAKE_LOST_MAX,
   INTAKE_TRIES_MAX,
   LOST_BEFORE_CAUTION,
@@ -26,7 +29,9 @@ export function startIntake(job: Job, now: number): boolean {
   job.intake.status = "running";
   job.intake.epoch += 1;
   job.intake.tries += 1;
-  job.intake.until = now + INTAKE_LEASE_MS;
+  job.intake.until = now + INTAKE_LEASE_MS + INTAKE_LEASE_MS_PER_MB * Math.ceil(job.input.bytes / 1e6);
+  delete job.intake.askAt;
+  delete job.intake.asks;
   return true;
 }
 
@@ -40,8 +45,7 @@ export function failIntake(
     end(job, "failed", now, { code: failure.code, message: failure.message });
     return true;
   }
-  job.intake.status = "ready";
-  job.intake.until = now + backoffMs(job.intake.tries);
+  makeReadable(job, now, backoffMs(job.intake.tries));
   return true;
 }
 
@@ -59,9 +63,13 @@ export function loseIntake(job: Job, why: IntakeLoss, now: number): boolean {
     end(job, "failed", now, { code, message: "Our machines could not read the file; please send it again." });
     return true;
   }
-  intake.status = "ready";
-  if (why === "engine") intake.until = now + patientBackoffMs(spent);
-  else if (spent >= LOST_BEFORE_CAUTION) intake.until = now + backoffMs(spent);
-  else delete intake.until;
+  if (why === "engine") makeReadable(job, now, patientBackoffMs(spent));
+  else makeReadable(job, now, spent < LOST_BEFORE_CAUTION ? 0 : backoffMs(spent));
   return true;
+}
+
+/** Whoever was to read it has not begun. */
+export function askAgain({ intake }: Job, now: number): void {
+  intake.asks = (intake.asks ?? 0) + 1;
+  intake.askAt = now + Math.min(INTAKE_ASK_AGAIN_MS_MAX, INTAKE_ASK_AGAIN_MS * 2 ** intake.asks);
 }

@@ -86,6 +86,8 @@ const JobDocument = z.object({
     lost: count.optional(),
     away: count.optional(),
     until: moment.optional(),
+    askAt: moment.optional(),
+    asks: count.optional(),
     image: BlobRef.optional(),
     alpha: BlobRef.optional(),
   }),
@@ -105,7 +107,8 @@ const JobDocument = z.object({
   endedAt: moment.optional(),
   expiresAt: moment.optional(),
   discarded: z.literal(true).optional(),
-  erasure: z.object({ at: moment, againAt: moment, once: z.literal(true).optional() }).optional(),
+  discardAgainAt: moment.optional(),
+  erasure: z.object({ at: moment }).optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
 });
 

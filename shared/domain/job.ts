@@ -16,6 +16,7 @@ import {
   DISCARD_AFTER_MS,
   FINISH_WITHIN_MS,
   INDEX_SHARDS,
+  INTAKE_ASK_AGAIN_MS,
   RATE_AFTER_MS,
   UPLOAD_LOOK_MS,
   UPLOAD_TTL_MS,
@@ -46,6 +47,9 @@ interface Intake {
   away?: number;
   /** While waiting: when to look for the upload. While ready: not before. While running: when the try counts as lost. */
   until?: number;
+  /** While ready: when its reading is asked for anew, and how often it was. */
+  askAt?: number;
+  asks?: number;
   image?: BlobRef;
   alpha?: BlobRef;
 }
@@ -82,8 +86,10 @@ export interface Job {
   expiresAt?: number;
   /** Intermediate bytes are gone. */
   discarded?: true;
-  /** Its owner had it erased; nobody is shown it any more. `once`: its bytes were deleted; again at `againAt`. */
-  erasure?: { readonly at: number; readonly againAt: number; once?: true };
+  /** They were deleted, but somebody who had begun before its end may have written since: then they are deleted again. */
+  discardAgainAt?: number;
+  /** Its owner had it erased; nobody is shown it any more. */
+  erasure?: { readonly at: number };
   error?: { code: string; message: string };
 }
 
@@ -120,10 +126,18 @@ export function enqueue(job: Job, now: number): void {
   const { start_within, finish_within } = job.options.deadline ?? {};
   job.status = "queued";
   job.queuedAt = now;
-  job.intake.status = "ready";
-  delete job.intake.until;
+  makeReadable(job, now, 0);
   if (start_within !== undefined) job.startBy = now + 1_000 * start_within;
   if (finish_within !== undefined) job.finishBy = Math.min(job.finishBy, now + 1_000 * finish_within);
+}
+
+/** Its file may be read after this pause. */
+export function makeReadable({ intake }: Job, now: number, pauseMs: number): void {
+  intake.status = "ready";
+  delete intake.asks;
+  if (pauseMs > 0) intake.until = now + pauseMs;
+  else delete intake.until;
+  intake.askAt = now + (pauseMs > 0 ? pauseMs : INTAKE_ASK_AGAIN_MS);
 }
 
 export function isTerminal(status: JobStatus): boolean {
@@ -211,7 +225,7 @@ function deadlines(job: Job): Deadline[] {
     add("ring", job.uploadBy);
     add("ring", job.intake.until);
   }
-  if (job.intake.status === "ready") add("ring", job.intake.until ?? job.queuedAt);
+  if (job.intake.status === "ready") add("ring", job.intake.askAt ?? job.queuedAt);
   if (job.intake.status === "running") add("lease", job.intake.until);
   for (const stage of job.stages) {
     if (isReady(stage)) add("ring", stage.ringAt);
@@ -294,10 +308,9 @@ export function owed(job: Job, now: number): Command[] {
 }
 
 /** When bytes of an ended job are to be deleted next; undefined when none are. */
-function discardAt({ discarded, endedAt, erasure }: Job): number | undefined {
+function discardAt({ discarded, discardAgainAt, endedAt, erasure }: Job): number | undefined {
   if (endedAt === undefined || discarded === true) return undefined;
-  if (erasure !== undefined) return erasure.once === true ? erasure.againAt : erasure.at;
-  return endedAt + DISCARD_AFTER_MS;
+  return discardAgainAt ?? erasure?.at ?? endedAt + DISCARD_AFTER_MS;
 }
 
 /** The keys that outlive the job's work: its result, until retention ends. */

@@ -23,23 +23,25 @@ export const INPUT_PIXELS_MAX = 100_000_000;
 export const OUTPUT_PIXELS_MAX = 400_000_000;
 export const DOWNLOAD_TTL_MS = 3_600_000;
 export const API_BODY_BYTES_MAX = 64 * 1024;
+/** A call of an agent: at the most it tells all of its models. */
+export const AGENT_BODY_BYTES_MAX = 256 * 1024;
 
 // Jobs.
 export const FINISH_WITHIN_MS = 24 * 3_600_000;
 export const DEADLINE_SECONDS_MAX = FINISH_WITHIN_MS / 1_000;
 export const RETENTION_HOURS_DEFAULT = 720;
 export const RETENTION_HOURS_MAX = 24 * 365;
-/** Intermediate outputs outlive the job's end by this: longer than any late writer. */
+/** Intermediate outputs outlive the job's end by this. */
 export const DISCARD_AFTER_MS = 600_000;
-/** Erased bytes are deleted again this long after the last moment at which a try that runs now may write. */
-export const ERASE_AGAIN_MS = 3_600_000;
+/** Bytes are deleted again this long after the last moment at which a try that ran at the job's end may write. */
+export const DISCARD_AGAIN_MS = 3_600_000;
 
 // Leases (the model-checked timers of docs/architecture.md).
 export const LEASE_MS = 20_000;
 export const LEASE_GUARD_MS = 3_000;
 /** A claim whose decision is older than this at its write starts over. */
 export const CLAIM_AGE_MS_MAX = 2_000;
-/** Where each question to the store is paid for; it is what failover waits for on average, halved. */
+/** Between two rounds of a sweeper. A failover waits for half of it on average; each round's questions cost money. */
 export const SWEEP_MS = 5_000;
 export const VISIBILITY_MS = 30_000;
 export const HARD_DEADLINE_MS = 15 * 60_000;
@@ -51,7 +53,7 @@ export const AGENT_ITEM_TTL_MS = 24 * 3_600_000;
 
 // Budgets: how often a stage may be tried again, by the class of its failure.
 export const CRASHES_MAX = 3;
-/** Crashes tolerated where the fleet has one agent: two different agents cannot be demanded there. */
+/** Crashes that end a stage though all of them were on one agent. */
 export const CRASHES_ALONE_MAX = 5;
 export const LOST_MAX = 10;
 export const LOST_BEFORE_CAUTION = 2;
@@ -72,7 +74,12 @@ export const INTAKE_TRIES_MAX = 3;
 /** Readings that came to nothing through no fault of the file, and those of them that an engine was away for. */
 export const INTAKE_LOST_MAX = 16;
 export const INTAKE_AWAY_MAX = 48;
+/** A reading that says nothing counts as lost after so long, and so much for each megabyte that it fetches and decodes. */
 export const INTAKE_LEASE_MS = 120_000;
+export const INTAKE_LEASE_MS_PER_MB = 5_000;
+/** A reading that nobody has begun is asked for again, later and later. */
+export const INTAKE_ASK_AGAIN_MS = 30_000;
+export const INTAKE_ASK_AGAIN_MS_MAX = 300_000;
 const BACKOFF_MS = 1_000;
 const BACKOFF_MS_MAX = 300_000;
 /** Where whoever does not answer may be away for hours: nobody waits for longer than as long again. */

@@ -1,15 +1,16 @@
 /**
  * What happens to the bytes of a job that has ended.
  *
- *   ended ─ten minutes─► work deleted ─retention (succeeded)─► expired ─► everything deleted
- *   any ─erase asked─► everything deleted ─no try that ran then can still write─► deleted again ─► no timer any more
+ *   succeeded ─ten minutes─► work deleted ─retention─► expired ─► everything deleted
+ *   ended otherwise ─ten minutes─► everything deleted ─┐
+ *   any ─erase asked─► everything deleted ─────────────┴─no try that ran then can still write─► deleted again
  *
  * Each function moves the draft it is given and answers whether it did; `decide` is their only caller.
  */
 import { end } from "./ending.ts";
 import { isTerminal, kept, type Job } from "./job.ts";
 import { tryMsMax } from "./lease.ts";
-import { ERASE_AGAIN_MS } from "./limits.ts";
+import { DISCARD_AGAIN_MS } from "./limits.ts";
 
 /** The retention of a result is over. */
 export function expire(job: Job, now: number): boolean {
@@ -19,16 +20,16 @@ export function expire(job: Job, now: number): boolean {
   return true;
 }
 
-/** Whoever works on it is told by its next beat, and may write once more until then: hence the second deletion. */
+/** Whoever works on it is told by its next beat. */
 export function erase(job: Job, now: number): boolean {
   if (job.erasure !== undefined) return false;
-  const lastWriteAt = Math.max(job.uploadBy, ...job.stages.map(({ kind }) => now + tryMsMax(job, kind)));
   if (!isTerminal(job.status)) end(job, "canceled", now);
   else if (job.status === "succeeded") job.status = "expired";
   const { metadata: _, external_id: __, ...options } = job.options;
   job.options = { ...options, metadata: {} };
-  job.erasure = { at: now, againAt: lastWriteAt + ERASE_AGAIN_MS };
+  job.erasure = { at: now };
   delete job.discarded;
+  delete job.discardAgainAt;
   return true;
 }
 
@@ -40,9 +41,21 @@ export function discarded(
   if (!isTerminal(job.status) || job.discarded === true) return false;
   const stays = new Set(kept(job));
   if (done.kept.some((key) => !stays.has(key))) return false;
-  const { erasure } = job;
-  if (erasure === undefined || done.at >= erasure.againAt) job.discarded = true;
-  else if (erasure.once === true) return false;
-  else erasure.once = true;
+  const againAt = lastWriteAt(job) + DISCARD_AGAIN_MS;
+  // What is written beside a result goes with it, when its retention ends.
+  if (job.status === "succeeded" || done.at >= againAt) {
+    job.discarded = true;
+    delete job.discardAgainAt;
+    return true;
+  }
+  if (job.discardAgainAt !== undefined) return false;
+  job.discardAgainAt = againAt;
   return true;
+}
+
+/** Nobody who began before the job's end writes for longer: neither an upload in its slot nor a try of a stage. */
+function lastWriteAt(job: Job): number {
+  const { uploadBy, endedAt = 0, stages } = job;
+  const tries = stages.filter(({ epoch }) => epoch > 0).map(({ kind }) => tryMsMax(job, kind));
+  return Math.max(uploadBy, endedAt + Math.max(0, ...tries));
 }

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { blob, fresh, measures, START, step } from "./job-fixture.ts";
 import { nextDue, owed } from "#shared/domain/job.ts";
 import {
+  INTAKE_ASK_AGAIN_MS,
   INTAKE_AWAY_MAX,
   INTAKE_TRIES_MAX,
   INTAKE_LOST_MAX,
@@ -87,4 +88,47 @@ test("a late answer of an intake that was given up changes nothing", () => {
       START + 1_000_001,
     ),
   ).toBe(again);
+});
+
+test("a reading that nobody begins is asked for again, later each time, and stands before no other timer meanwhile", () => {
+  let job = fresh();
+  const gaps: number[] = [];
+  let last = START;
+  for (let n = 0; n < 6; n++) {
+    const due = nextDue(job)?.at ?? 0;
+    gaps.push((due - last) / INTAKE_ASK_AGAIN_MS);
+    job = step(job, { type: "due" }, due);
+    expect(owed(job, due)).toEqual([{ do: "intake", job: "job_1" }]);
+    last = due;
+  }
+  expect(gaps).toEqual([1, 2, 4, 8, 10, 10]);
+  const reading = step(job, { type: "intake-started" }, last);
+  expect(reading.intake).not.toHaveProperty("askAt");
+  expect(nextDue(reading)).toEqual({ of: "lease", at: reading.intake.until });
+});
+
+test("a reading that was given up and ends well after all counts, until another has begun", () => {
+  const reading = step(fresh(), { type: "intake-started" }, START);
+  const lost = step(reading, { type: "due" }, reading.intake.until ?? 0);
+  expect(lost.intake).toMatchObject({ status: "ready", lost: 1 });
+  const done = {
+    type: "intake-done",
+    epoch: 1,
+    measures,
+    image: blob("jobs/job_1/intake/e1-x.image.tif"),
+  } as const;
+  const late = step(lost, done, START + 1_000_000);
+  expect(late.intake).toMatchObject({ status: "done", epoch: 1 });
+  expect(late.intake).not.toHaveProperty("askAt");
+  const second = step(lost, { type: "intake-started" }, START + 1_000_000);
+  expect(step(second, done, START + 1_000_001)).toBe(second);
+  expect(step(fresh(), { ...done, epoch: 0 }, START).intake.status).toBe("ready");
+});
+
+test("a large file is given longer to be read", () => {
+  const job = fresh();
+  const large = { ...job, input: { ...job.input, bytes: 60_000_000 } };
+  const untilOf = (each: typeof job): number =>
+    step(each, { type: "intake-started" }, START).intake.until ?? 0;
+  expect(untilOf(large) - untilOf(job)).toBeGreaterThan(290_000);
 });

@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
 import { claim, completion, fresh, ready, START, step } from "./job-fixture.ts";
 import { jobBreach, jobIndexes, kept, nextDue, owed, type Job } from "#shared/domain/job.ts";
-import { DISCARD_AFTER_MS, ERASE_AGAIN_MS, HARD_DEADLINE_MS } from "#shared/domain/limits.ts";
+import {
+  DISCARD_AFTER_MS,
+  DISCARD_AGAIN_MS,
+  HARD_DEADLINE_MS,
+  UPLOAD_TTL_MS,
+} from "#shared/domain/limits.ts";
 
-const AGAIN_MS = HARD_DEADLINE_MS + ERASE_AGAIN_MS;
+const AGAIN_MS = HARD_DEADLINE_MS + DISCARD_AGAIN_MS;
 const LATER = START + 10_000;
 
 function succeeded(): Job {
@@ -32,7 +37,7 @@ test("its bytes are owed to deletion at once, and again when no try that ran the
   const once = step(erased, { type: "discarded", kept: [], at: LATER }, LATER + 50);
   expect(discards(once, LATER + 50)).toEqual([]);
   // The upload's slot was open for longer than any stage may run.
-  const again = Math.max(once.uploadBy - LATER, HARD_DEADLINE_MS) + ERASE_AGAIN_MS + LATER;
+  const again = Math.max(once.uploadBy - LATER, HARD_DEADLINE_MS) + DISCARD_AGAIN_MS + LATER;
   expect(nextDue(once)).toEqual({ of: "retention", at: again });
   expect(again - LATER).toBeGreaterThanOrEqual(AGAIN_MS);
   expect(discards(once, again)).toHaveLength(1);
@@ -43,7 +48,7 @@ test("its bytes are owed to deletion at once, and again when no try that ran the
 
 test("a first deletion that is told twice, or told late, never stands for the second", () => {
   const once = step(erase(succeeded()), { type: "discarded", kept: [], at: LATER }, LATER + 50);
-  const { againAt } = once.erasure ?? { againAt: 0 };
+  const againAt = once.discardAgainAt ?? 0;
   expect(step(once, { type: "discarded", kept: [], at: LATER }, againAt + 1)).toBe(once);
 });
 
@@ -76,4 +81,24 @@ test("what was being written while it was erased is refused", () => {
   const late = completion(job, "analyze", { agent: "agt_a" });
   expect(step(erased, late, LATER + 1)).toBe(erased);
   expect(step(erased, { type: "intake-lost", epoch: 1, why: "reader" }, LATER)).toBe(erased);
+});
+
+test.each([
+  [
+    "canceled in the middle of a stage",
+    (): Job => step(ready(), claim("agt_a", "clm_1"), START),
+    HARD_DEADLINE_MS,
+  ],
+  ["canceled before its upload", (): Job => fresh(false), UPLOAD_TTL_MS - (LATER - START)],
+])("what was %s is deleted again once nobody can still write", (_how, made, writesMs) => {
+  const canceled = step(made(), { type: "cancel-asked" }, LATER);
+  const first = LATER + DISCARD_AFTER_MS;
+  expect(nextDue(canceled)).toEqual({ of: "retention", at: first });
+  const once = step(canceled, { type: "discarded", kept: [], at: first }, first);
+  const again = LATER + Math.max(writesMs, UPLOAD_TTL_MS - (LATER - START)) + DISCARD_AGAIN_MS;
+  expect(nextDue(once)).toEqual({ of: "retention", at: again });
+  expect(step(once, { type: "discarded", kept: [], at: first }, again)).toBe(once);
+  const gone = step(once, { type: "discarded", kept: [], at: again }, again);
+  expect(gone.discarded).toBe(true);
+  expect(nextDue(gone)).toBeUndefined();
 });

@@ -104,12 +104,13 @@ export function checkEnd(parts: {
     return deaths >= (agents > 1 ? DEATHS_MIN : DEATHS_ALONE_MIN);
   }
 
-  function checkErased(job: Job): void {
-    if (job.erasure === undefined) return;
-    if (job.status === "succeeded") checker.breach(4, `${job.id} was erased and is shown`);
-    if (parts.bytesOf === undefined) return;
-    if (parts.bytesOf(job.id) > 0) checker.breach(4, `${job.id} was erased and its bytes are there`);
-    if (parts.hasTimer(job.id)) checker.breach(8, `${job.id} was erased and has a timer`);
+  /** Nobody is shown what was erased; and of all but results nothing is left when it was waited for. */
+  function checkGone(job: Job): void {
+    if (job.erasure !== undefined && job.status === "succeeded")
+      checker.breach(4, `${job.id} was erased and is shown`);
+    if (parts.bytesOf === undefined || job.status === "succeeded") return;
+    if (parts.bytesOf(job.id) > 0) checker.breach(4, `${job.id} is ${job.status} and bytes of it are there`);
+    if (parts.hasTimer(job.id)) checker.breach(8, `${job.id} is ${job.status} and has a timer`);
   }
 
   for (const job of checker.jobs.values()) {
@@ -120,7 +121,7 @@ export function checkEnd(parts: {
         lost(`${job.id} is still ${job.status}`);
       continue;
     }
-    checkErased(job);
+    checkGone(job);
     if (fate === undefined) continue;
     const losses = (job.intake.lost ?? 0) + (job.intake.away ?? 0);
     const excused = parts.intakeExcuses(job.id) + fate.intakeDeaths + fate.intakeStumbles;

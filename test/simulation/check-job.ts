@@ -65,18 +65,15 @@ function checkStage(job: Job, stage: Stage, breach: Tell): void {
 function checkTimer(job: Job, { indexes }: Item, breach: Tell): void {
   const all: number[] = [];
   if (isOver(job)) {
-    const { erasure } = job;
-    if (job.discarded !== true && job.endedAt !== undefined) {
-      if (erasure === undefined) all.push(job.endedAt + DISCARD_MS);
-      else all.push(erasure.once === true ? erasure.againAt : erasure.at);
-    }
+    if (job.discarded !== true && job.endedAt !== undefined)
+      all.push(job.discardAgainAt ?? job.erasure?.at ?? job.endedAt + DISCARD_MS);
     if (job.status === "succeeded" && job.expiresAt !== undefined) all.push(job.expiresAt);
   } else {
     all.push(job.finishBy);
     if (job.status === "queued" && job.startBy !== undefined) all.push(job.startBy);
-    const { status, until } = job.intake;
+    const { status, until, askAt } = job.intake;
     if (job.status === "awaiting_upload") all.push(Math.min(job.uploadBy, until ?? job.uploadBy));
-    if (status === "ready") all.push(Math.max(until ?? 0, job.queuedAt ?? job.createdAt));
+    if (status === "ready") all.push(askAt ?? 0);
     if (status === "running" && until !== undefined) all.push(until);
     for (const stage of job.stages) {
       if (stage.status === "ready") all.push(Math.max(stage.ringAt ?? 0, stage.notBefore ?? 0));

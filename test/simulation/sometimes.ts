@@ -34,6 +34,7 @@ export const RARE_PATHS = [
   "erased before its end",
   "erased after its end",
   "erased bytes written again",
+  "deleted bytes written again",
   "cap reached",
   "balance exhausted",
   "grant announced twice",

@@ -13,7 +13,9 @@ export function watchedBlobs(blobs: BlobEngine, checker: Checker, sometimes: Som
       return blobs.size;
     },
     put(key, content, contentType) {
-      if (checker.jobs.get(jobOf(key))?.erasure?.once === true) sometimes.count("erased bytes written again");
+      const { erasure, discardAgainAt } = checker.jobs.get(jobOf(key)) ?? {};
+      if (discardAgainAt !== undefined)
+        sometimes.count(erasure === undefined ? "deleted bytes written again" : "erased bytes written again");
       return blobs.put(key, content, contentType);
     },
     delete(key) {
