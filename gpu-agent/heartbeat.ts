@@ -29,22 +29,22 @@ export interface HeartbeatDoors extends Patience {
 /**
  * Says every `beatMs` what this agent runs, and drops what the answer says is no longer its own; every second beat
  * keeps the doorbells of those runs hidden. An agent that the control plane does not know any more registers anew: its
- * leases were another agent's, so all are dropped. Ends when aborted.
- * @throws Fault when the control plane refuses to register this agent.
+ * leases were another agent's, so all are dropped.
+ * @throws the signal's reason when aborted; Fault when the control plane refuses to register this agent.
  */
 export async function keepBeating(doors: HeartbeatDoors, signal: AbortSignal): Promise<void> {
   const { membership, clock } = doors;
   let aheadAt = clock.now();
+  let hiding: Promise<void> | undefined;
   for (let seq = 1; ; seq += 1) {
     const member = membership.current() ?? (await rejoin(doors, signal));
     const now = clock.now();
     const dueAt = now + member.beatMs;
     const ahead = doors.onAhead !== undefined && doors.runs.size > 0 && now + AHEAD_SLACK_MS >= aheadAt;
     if (ahead) aheadAt = now + AHEAD_EVERY_MS;
-    const [beaten] = await Promise.all([
-      beat(doors, { seq, ahead }),
-      seq % 2 === 0 ? hideDoorbells(doors) : undefined,
-    ]);
+    // Beats keep leases: they do not wait for a queue that is slow.
+    if (seq % 2 === 0) hiding ??= hideDoorbells(doors).finally(() => (hiding = undefined));
+    const beaten = await beat(doors, { seq, ahead });
     const pauseMs = beaten ? dueAt - clock.now() : jittered(RETRY_MS, doors.entropy);
     await clock.sleep(Math.max(0, pauseMs), signal);
   }

@@ -15,12 +15,16 @@ import type { StageDone, StageFailed, Worker } from "./worker/protocol.ts";
 
 /** A slot that won nothing for so long asks for any ready work: doorbells may be lost. */
 const ASK_AFTER_MS = 20_000;
+/** So often in a row: what was found may be another's by then. */
+const ASKS_MAX = 3;
 const QUEUE_WAIT_MS = 10_000;
 const QUEUE_RETRY_MS = 1_000;
 /** How long a worker may take to stop: the longest tile when a run was dropped, hardly anything when the agent exits. */
 const DROP_GRACE_MS = 20_000;
 const DRAIN_GRACE_MS = 1_500;
 const DRAIN_REPORT_MS_MAX = 2_000;
+/** A worker that was replaced between two stages is waited for so long. */
+const WORKER_WAIT_MS_MAX = 60_000;
 
 export interface SlotDoors extends Patience {
   readonly control: ControlApi;
@@ -39,7 +43,7 @@ export interface SlotDoors extends Patience {
  *
  *  1 idle       wait until the worker is warm and the control plane answers; hear one doorbell, or, having won nothing
  *               for 20 s, ask for any ready work
- *  2 claiming   wait → leave the doorbell alone (1) · gone → delete it (1) · granted → 3
+ *  2 claiming   wait → leave the doorbell alone (1) · gone → delete it (1) · granted → 3 · found → claim that job (2)
  *  3 running    under watch (watch.ts)
  *       done             → complete, which claims the next stage in the same step: next → 3, none or stale → 4
  *       failed           → fail → 4
@@ -86,11 +90,23 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
 
   /** Steps 2 to 4. Answers whether any stage was won. */
   async function follow(bell: HeardBell | undefined): Promise<boolean> {
+    let job = bell?.job;
     let hasWon = false;
+    let asks = 0;
     while (!signal.aborted && doors.breaker.tripped() === undefined) {
-      const answer = await claim(bell?.job);
+      const answer = await claim(job);
+      if (answer.verdict === "found") {
+        if ((asks += 1) > ASKS_MAX) return hasWon;
+        job = answer.job;
+        continue;
+      }
       if (answer.verdict === "gone" && bell !== undefined) await queue.delete([bell.receipt]);
-      if (answer.verdict !== "granted") return hasWon;
+      if (answer.verdict !== "granted") {
+        const wasTaken = bell === undefined && job !== undefined;
+        if (!wasTaken || asks >= ASKS_MAX) return hasWon;
+        job = undefined;
+        continue;
+      }
       hasWon = true;
       for (let lease: Lease | undefined = answer.lease; lease !== undefined;)
         lease = await runLease(lease, bell);
@@ -135,7 +151,9 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
     const at = { job: lease.job, stage: lease.stage, epoch: lease.epoch };
     doors.runs.add(run);
     log.info("run-started", { ...at, model: lease.model });
+    const stop = AbortSignal.any([drainOf(run, over.signal), dropped.signal]);
     try {
+      await untilWarm(stop);
       const outcome = await runWatched(
         {
           worker,
@@ -145,7 +163,7 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
           onProgress: (progress) => (run.progress = progress),
           abortGraceMs: () => (signal.aborted ? DRAIN_GRACE_MS : DROP_GRACE_MS),
         },
-        AbortSignal.any([drainOf(run, over.signal), dropped.signal]),
+        stop,
       );
       log.info("run-ended", { ...at, ...summary(outcome) });
       return dropped.signal.aborted ? undefined : await report(lease, outcome);
@@ -153,6 +171,16 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
       over.abort();
       doors.runs.delete(run);
     }
+  }
+
+  /** A worker that died between two stages died of neither. */
+  async function untilWarm(stop: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    const warm = worker.ready(AbortSignal.any([stop, enough.signal]));
+    const patience = clock.sleep(WORKER_WAIT_MS_MAX, AbortSignal.any([stop, enough.signal]));
+    await Promise.race([warm, patience]).catch(() => undefined);
+    enough.abort();
+    await Promise.allSettled([warm, patience]);
   }
 
   /** Aborted when the agent drains: at once, or for a run that will end within the grace, when that is over. */

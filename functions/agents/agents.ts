@@ -8,10 +8,11 @@ import { look } from "../look.ts";
 import { agentItem, readAgent, type AgentRecord } from "./agent-item.ts";
 import { leaseOf, outputPrefix } from "./lease-offer.ts";
 import { lookAhead } from "./look-ahead.ts";
+import { decide } from "#shared/domain/decide.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { newId } from "#shared/domain/id.ts";
-import { duePartition, isTerminal, readyPartition, stageOf, type Job } from "#shared/domain/job.ts";
+import { duePartition, isTerminal, readyPartition, stageOf, timeKey, type Job } from "#shared/domain/job.ts";
 import { INDEX_SHARDS, LEASE_MS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 import type {
   BeatAnswer,
@@ -38,8 +39,9 @@ export interface AgentDoors extends ApplyDoors {
 
 /** Pages of a shard that are searched for what an agent held; what lies beyond is free when its own timer says so. */
 const GONE_PAGES_MAX = 20;
-/** Rows of the ready index read per shard by an agent that asks for any work. */
+/** Rows of a page, and pages of a shard, that an agent which asks for any work has read: not all may be for it. */
 const ASK_ROWS_MAX = 5;
+const ASK_PAGES_MAX = 3;
 
 /** Before anything else that it sends is read. @throws Fault auth `secret_invalid`. */
 export function demandSecret({ fleetSecret }: Pick<AgentDoors, "fleetSecret">, secret: string): void {
@@ -97,19 +99,63 @@ export async function beat(doors: AgentDoors, agent: AgentRecord, ask: BeatAsk):
   return { drop, ahead: ask.ahead ? await lookAhead(doors, agent, ask.runs) : [] };
 }
 
+/**
+ * A repeated claim of a job is answered with the lease that was granted the first time. Without a job nothing is claimed:
+ * one that the agent could be given is named, for whoever repeats a search may find another.
+ */
 export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
-  if (ask.job !== undefined) return claimJob(doors, agent, { ...ask, job: ask.job });
-  const first = (doors.entropy(1)[0] ?? 0) % INDEX_SHARDS;
+  return ask.job === undefined
+    ? await findJob(doors, agent, ask)
+    : await claimJob(doors, agent, { ...ask, job: ask.job });
+}
+
+/** Among the oldest that are ready, from a shard drawn by chance on. */
+async function findJob(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
+  const { store, clock, entropy, policy } = doors;
+  const first = (entropy(1)[0] ?? 0) % INDEX_SHARDS;
+  await lookAtOverdue(doors, first);
+  const event = claimOf(agent, ask);
   for (let i = 0; i < INDEX_SHARDS; i++) {
-    const page = await doors.store.nominate("ready", readyPartition((first + i) % INDEX_SHARDS), {
-      limit: ASK_ROWS_MAX,
-    });
-    for (const key of page.rows) {
-      const answer = await claimJob(doors, agent, { ...ask, job: key.pk.slice("JOB#".length) });
-      if (answer.verdict === "granted") return answer;
+    let cursor: string | undefined;
+    for (let pages = 0; pages < ASK_PAGES_MAX; pages++) {
+      const page = await store.nominate("ready", readyPartition((first + i) % INDEX_SHARDS), {
+        limit: ASK_ROWS_MAX,
+        // Without the jobs that pause after a failed try.
+        upTo: timeKey(clock.now() + 1),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      for (const { pk } of page.rows) {
+        const found = await loadJob(store, pk.slice("JOB#".length)).catch(leftToSweeper);
+        const isForIt =
+          found !== undefined && decide(found.job, event, clock.now(), policy).job !== found.job;
+        if (isForIt) return { verdict: "found", job: found.job.id };
+      }
+      cursor = page.cursor;
+      if (cursor === undefined) break;
     }
   }
   return { verdict: "gone" };
+}
+
+/** The sweeper's work, a little of it: an idle fleet finds its dead without a sweeper and without a bell. */
+async function lookAtOverdue(doors: AgentDoors, shard: number): Promise<void> {
+  const { rows } = await doors.store.nominate("due", duePartition("lease", shard), {
+    limit: ASK_ROWS_MAX,
+    upTo: timeKey(doors.clock.now() + 1),
+  });
+  for (const { pk, sk } of rows)
+    if (sk === "JOB") await look(doors, pk.slice("JOB#".length)).catch(leftToSweeper);
+}
+
+function claimOf(agent: AgentRecord, { claimId, idle }: ClaimAsk) {
+  return {
+    type: "claimed" as const,
+    agent: agent.id,
+    claimId,
+    can: agent.can,
+    // An agent of an earlier version does not say so: then its last beat does.
+    idle: idle ?? agent.runs.length === 0,
+  };
 }
 
 async function claimJob(
@@ -117,14 +163,7 @@ async function claimJob(
   agent: AgentRecord,
   ask: ClaimAsk & { job: string },
 ): Promise<ClaimAnswer> {
-  const event = {
-    type: "claimed" as const,
-    agent: agent.id,
-    claimId: ask.claimId,
-    can: agent.can,
-    // An agent of an earlier version does not say so: then its last beat does.
-    idle: ask.idle ?? agent.runs.length === 0,
-  };
+  const event = claimOf(agent, ask);
   const found = await loadJob(doors.store, ask.job).catch(leftToSweeper);
   if (found === undefined || isTerminal(found.job.status)) return { verdict: "gone" };
   let { job } = await apply(doors, ask.job, event);

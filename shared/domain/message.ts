@@ -125,11 +125,15 @@ export function readDoorbell(body: string): Doorbell | undefined {
 /** `job` absent: any ready work, for an agent that has heard no doorbell for a while. `idle`: it runs nothing at all. */
 export const ClaimAsk = z.object({ job: id.optional(), claimId: id, idle: z.boolean().optional() });
 export type ClaimAsk = z.infer<typeof ClaimAsk>;
-/** wait: somebody holds it, or it is too early: leave the doorbell alone. gone: nothing to do: delete the doorbell. */
+/**
+ * wait: somebody holds it, or it is too early: leave the doorbell alone. gone: nothing to do: delete the doorbell.
+ * found, where no job was named: this one has a stage for the agent, to be claimed by its id.
+ */
 export const ClaimAnswer = z.discriminatedUnion("verdict", [
   z.object({ verdict: z.literal("granted"), lease: Lease }),
   z.object({ verdict: z.literal("wait") }),
   z.object({ verdict: z.literal("gone") }),
+  z.object({ verdict: z.literal("found"), job: id }),
 ]);
 export type ClaimAnswer = z.infer<typeof ClaimAnswer>;
 

@@ -262,11 +262,42 @@ test("an agent that asks for any work is given what is ready, and nothing it can
   const able = await newAgent(plane);
   const unable: AgentRecord = { ...able, can: { ...can, stages: ["finish"] } };
   expect(await agents.claim(plane, unable, { claimId: "clm_0" })).toEqual({ verdict: "gone" });
-  expect(await agents.claim(plane, able, { claimId: "clm_1" })).toMatchObject({
+  expect(await agents.claim(plane, able, { claimId: "clm_1" })).toEqual({ verdict: "found", job: "job_1" });
+  expect(await agents.claim(plane, able, { claimId: "clm_1", job: "job_1" })).toMatchObject({
     verdict: "granted",
     lease: { job: "job_1" },
   });
   expect(await agents.claim(plane, able, { claimId: "clm_2" })).toEqual({ verdict: "gone" });
+});
+
+test("work is found behind a dozen jobs that the agent cannot run", async () => {
+  const plane = controlPlane();
+  const ids = Array.from({ length: 4_000 }, (_, n) => `job_${n}`).filter(
+    (id) => shardOf(id, INDEX_SHARDS) === 0,
+  );
+  const last = ids[12] ?? "";
+  for (const id of ids.slice(0, 13)) await readyJob(plane, id);
+  const able = await newAgent(plane);
+  const first = await agents.claim(plane, able, { job: last, claimId: "clm_1" });
+  if (first.verdict !== "granted") throw new Error("the stage was not granted");
+  const next = own(first.lease);
+  await agents.complete(plane, able, await finished(plane, next));
+  const unable: AgentRecord = { ...able, can: { ...can, stages: ["upscale"] } };
+  expect(await agents.claim(plane, unable, { claimId: "clm_2" })).toEqual({ verdict: "found", job: last });
+});
+
+test("an agent that asks finds a dead one's stage without a sweeper and without a bell", async () => {
+  const plane = controlPlane();
+  await readyJob(plane);
+  await granted(plane, await newAgent(plane), "clm_1");
+  const idle = await newAgent(plane);
+  await plane.clock.advance(LEASE_MS + LEASE_GUARD_MS);
+  let found = await agents.claim(plane, idle, { claimId: "clm_2" });
+  // Each looks at one shard's leases, drawn by chance.
+  for (let n = 0; n < 500 && found.verdict !== "found"; n += 1)
+    found = await agents.claim(plane, idle, { claimId: "clm_2" });
+  expect(found).toEqual({ verdict: "found", job: "job_1" });
+  expect(stageOf(await jobOf(plane), "analyze").tries).toEqual({ lost: 1 });
 });
 
 test("a claim that is refused rings for nobody: an agent without the model does not wake itself forever", async () => {

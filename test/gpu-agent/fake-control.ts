@@ -36,6 +36,8 @@ export interface FakeControl extends ControlApi {
   /** What claims answer: the leases in order, then `otherwise`. */
   readonly leases: Lease[];
   otherwise: "wait" | "gone";
+  /** What claims without a job find first, in order. */
+  readonly found: string[];
   /** What completes hand over, in order. */
   readonly nexts: Lease[];
   /** What the coming beats say is to be dropped. */
@@ -75,6 +77,7 @@ export function createFakeControl(): FakeControl {
     aside: [],
     leases: [],
     otherwise: "gone",
+    found: [],
     nexts: [],
     drop: [],
     ahead: [],
@@ -98,6 +101,8 @@ export function createFakeControl(): FakeControl {
         control.claims.push(ask);
         const before = granted.get(ask.claimId);
         if (before !== undefined) return before;
+        const job = ask.job === undefined ? control.found.shift() : undefined;
+        if (job !== undefined) return { verdict: "found", job };
         const lease = control.leases.shift();
         const answer: ClaimAnswer =
           lease === undefined

@@ -16,6 +16,8 @@ export interface FakeWorker extends Worker {
   readonly foreseen: (readonly JobAhead[])[];
   /** Whether it stops by itself when asked; true by default. */
   obeys: boolean;
+  /** It is ready when this resolves. */
+  warm: Promise<void>;
 }
 
 export const ability: WorkerAbility = {
@@ -38,8 +40,12 @@ export function createFakeWorker(): FakeWorker {
     kills: 0,
     foreseen: [],
     obeys: true,
+    warm: Promise.resolve(),
     ready: async (signal) => {
       signal.throwIfAborted();
+      const { promise, reject } = Promise.withResolvers<never>();
+      signal.addEventListener("abort", () => reject(signal.reason));
+      await Promise.race([worker.warm, promise]);
       return ability;
     },
     run(lease, onProgress, signal) {

@@ -22,6 +22,27 @@ test("a worker that dies is reported as crashed, and the slot takes the job up a
   await agent.drain();
 });
 
+test("a worker that is replaced between two stages is waited for, and one that never comes is told of", async () => {
+  const agent = await startAgent();
+  agent.control.leases.push(sampleLease());
+  agent.control.nexts.push(sampleLease({ stage: "upscale" }), sampleLease({ stage: "finish" }));
+  await agent.ring();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  agent.worker.warm = promise;
+  agent.worker.runs[0]?.end({ type: "done", result: doneNothing });
+  await agent.clock.advance(30_000);
+  expect(agent.worker.runs).toHaveLength(1);
+  expect(agent.control.beats.at(-1)?.runs).toMatchObject([{ stage: "upscale" }]);
+  resolve();
+  await agent.clock.advance(0);
+  expect(agent.worker.runs[1]?.lease.stage).toBe("upscale");
+  agent.worker.warm = new Promise(() => undefined);
+  agent.worker.runs[1]?.end({ type: "done", result: doneNothing });
+  await agent.clock.advance(61_000);
+  expect(agent.worker.runs[2]?.lease.stage).toBe("finish");
+  await agent.drain();
+});
+
 test("a failure that the worker reports is passed on as it is", async () => {
   const agent = await startAgent();
   agent.control.leases.push(sampleLease());

@@ -170,6 +170,39 @@ test("a slot that heard nothing for twenty seconds asks for any work", async () 
   await agent.drain();
 });
 
+test("what a slot that asks is told of it claims by its id; when that is another's by then it asks anew, a few times", async () => {
+  const agent = await startAgent();
+  agent.control.otherwise = "wait";
+  agent.control.found.push("job_1", "job_2", "job_3", "job_4");
+  await agent.clock.advance(26_000);
+  const named = agent.control.claims.map(({ job }) => job);
+  expect(named).toEqual([undefined, "job_1", undefined, "job_2", undefined, "job_3"]);
+  expect(agent.worker.runs).toEqual([]);
+  agent.control.leases.push(sampleLease({ job: "job_4" }));
+  await agent.clock.advance(26_000);
+  expect(agent.control.claims.at(-1)?.job).toBe("job_4");
+  expect(agent.worker.runs).toHaveLength(1);
+  await agent.drain();
+});
+
+test("a queue that hangs while bells are hidden holds up no beat, and is asked once at a time", async () => {
+  let asked = 0;
+  const hanging = (): Promise<void> => {
+    asked += 1;
+    return new Promise(() => undefined);
+  };
+  const agent = await startAgent({ queue: (queue) => ({ ...queue, extend: hanging }) });
+  agent.control.leases.push(sampleLease());
+  await agent.ring();
+  const before = agent.control.beats.length;
+  await agent.clock.advance(10 * agent.control.beatMs);
+  expect(agent.control.beats.length - before).toBe(10);
+  expect(asked).toBe(1);
+  agent.worker.runs[0]?.end({ type: "done", result: doneNothing });
+  await agent.clock.advance(0);
+  agent.stop.abort();
+});
+
 test("seq rises over every beat, answered or not", async () => {
   const agent = await startAgent();
   agent.control.trouble("beat", "lost", 2);

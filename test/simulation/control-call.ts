@@ -139,7 +139,7 @@ export function simulatedControlApi(world: World, caller: SimulatedProcess): Con
     }),
     claim: asAgent("claim", async (instance, agent, ask: ClaimAsk) => {
       const answer = await agents.claim(instance, agent, ask);
-      if (ask.job === undefined && answer.verdict === "granted") world.sometimes.count("claimed by asking");
+      if (ask.job === undefined && answer.verdict === "found") world.sometimes.count("found by asking");
       return answer;
     }),
     complete: asAgent("complete", async (instance, agent, ask: CompleteAsk) => {

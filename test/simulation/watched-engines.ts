@@ -14,8 +14,8 @@ export function watchedBlobs(blobs: BlobEngine, checker: Checker, sometimes: Som
     },
     put(key, content, contentType) {
       const { erasure, discardAgainAt } = checker.jobs.get(jobOf(key)) ?? {};
-      if (discardAgainAt !== undefined)
-        sometimes.count(erasure === undefined ? "deleted bytes written again" : "erased bytes written again");
+      if (erasure !== undefined && discardAgainAt !== undefined)
+        sometimes.count("erased bytes written again");
       return blobs.put(key, content, contentType);
     },
     delete(key) {
