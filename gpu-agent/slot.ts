@@ -216,6 +216,7 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
     const ask = { job, stage, epoch, ...result, ...(signal.aborted ? {} : { nextClaimId: newClaimId() }) };
     try {
       const answer = await insist(hardDeadline, (token) => doors.control.complete(token, ask));
+      doors.breaker.worked();
       if (answer.verdict === "stale") log.info("run-stale", { job, stage, epoch });
       return answer.verdict === "accepted" ? answer.next : undefined;
     } catch (error) {

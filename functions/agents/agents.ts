@@ -275,8 +275,10 @@ function grantedTo(job: Job, claimId: string): Stage | undefined {
   return job.stages.find((stage) => stage.status === "leased" && stage.claimId === claimId);
 }
 
-/** The name of an output that is not stored, or not as described. */
+/** The name of an output that is not stored, or not as described, or without which the job could not go on. */
 async function findInvalid(blobs: Blobs, ask: CompleteAsk): Promise<string | undefined> {
+  if (ask.stage === "analyze" && ask.analysis === undefined) return "analysis";
+  if (ask.stage === "finish" && ask.outputs["image"] === undefined) return "image";
   const prefix = outputPrefix(ask.job, ask.stage, ask.epoch);
   for (const [name, output] of Object.entries(ask.outputs)) {
     const stored = output.key.startsWith(prefix) ? await blobs.head(output.key) : undefined;

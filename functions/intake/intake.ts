@@ -6,7 +6,7 @@ import { apply, type ApplyDoors } from "../apply.ts";
 import type { Quarantine } from "./decode.ts";
 import type { BlobRef } from "#shared/domain/blob.ts";
 import type { IntakeLoss } from "#shared/domain/event.ts";
-import { Fault } from "#shared/domain/fault.ts";
+import { Fault, isEngineRefusal } from "#shared/domain/fault.ts";
 import { blobPrefix, type Job } from "#shared/domain/job.ts";
 import type { Log } from "#shared/log.ts";
 import type { Blobs } from "#shared/ports.ts";
@@ -66,7 +66,7 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
   } catch (error) {
     if (signal?.aborted) return;
     const spoken = error instanceof Fault ? error : undefined;
-    if (spoken?.retryable) {
+    if (spoken !== undefined && (spoken.retryable || isEngineRefusal(spoken))) {
       doors.log.warn("intake_lost", { job: job.id, error });
       await apply(doors, job.id, { type: "intake-lost", epoch, why: lossOf(spoken) });
       return;
@@ -84,14 +84,14 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
   }
 }
 
-function lossOf({ code }: Fault): IntakeLoss {
-  switch (code) {
+function lossOf(fault: Fault): IntakeLoss {
+  switch (fault.code) {
     case "disk_full":
       return "disk_full";
     case "blobs_busy":
     case "store_busy":
       return "engine";
     default:
-      return "reader";
+      return isEngineRefusal(fault) ? "engine" : "reader";
   }
 }

@@ -5,7 +5,7 @@
 import { apply, loadJob, type ApplyDoors } from "../apply.ts";
 import { handleMoney, isMoney, type MoneyDoors } from "../billing/due.ts";
 import { look } from "../look.ts";
-import { DUE_CLASSES, duePartition, timeKey } from "#shared/domain/job.ts";
+import { DUE_CLASSES, duePartition, timeKey, type DueClass } from "#shared/domain/job.ts";
 import { Fault } from "#shared/domain/fault.ts";
 import { INDEX_SHARDS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
 import type { Log } from "#shared/log.ts";
@@ -16,22 +16,37 @@ export interface SweepDoors extends ApplyDoors, MoneyDoors {
   readonly log: Log;
 }
 
-/** An item that cannot be handled is put off by this, so that it never stands before the others. */
+/** An item that cannot be handled is put off by this, so that it does not stand before the others. */
 const PUT_OFF_MS = 300_000;
+/** Items that are handled side by side: most of the time each waits for an engine. */
+const AT_ONCE = 8;
+/** A class is left to the next round after so long: an engine that hangs must not keep the other classes waiting. */
+const CLASS_MS_MAX = 30_000;
+
+/** What goes round by itself: whatever the others wait for, a dead agent's stages do not. */
+export const SWEEP_LOOPS: readonly (readonly DueClass[])[] = [["lease"], ["ring", "money", "retention"]];
 
 /**
- * One round over all shards of all classes, the most urgent class first. A shard that cannot be read holds up no other:
- * it is logged, and its turn comes again with the next round. Answers how many items were handled.
+ * One round over all shards of these classes (all of them, the most urgent first). A shard that cannot be read holds up no
+ * other: it is logged, and its turn comes again with the next round. Answers how many items were handled.
  */
-export async function sweep(doors: SweepDoors, signal?: AbortSignal): Promise<number> {
+export async function sweep(
+  doors: SweepDoors,
+  ask: { readonly classes?: readonly DueClass[]; readonly signal?: AbortSignal } = {},
+): Promise<number> {
   let handled = 0;
   const rated = new Set<string>();
-  for (const dueClass of DUE_CLASSES) {
-    for (let shard = 0; shard < INDEX_SHARDS; shard++) {
-      if (signal?.aborted) return handled;
-      for (const key of await overdue(doors, duePartition(dueClass, shard))) {
-        await handle(doors, key, rated);
-        handled += 1;
+  for (const dueClass of ask.classes ?? DUE_CLASSES) {
+    const until = doors.clock.now() + CLASS_MS_MAX;
+    const isOver = (): boolean => ask.signal?.aborted === true || doors.clock.now() > until;
+    // Not always the same one first: a class that is left early would never come to its last.
+    const first = (doors.entropy(1)[0] ?? 0) % INDEX_SHARDS;
+    for (let i = 0; i < INDEX_SHARDS && !isOver(); i++) {
+      const keys = await overdue(doors, duePartition(dueClass, (first + i) % INDEX_SHARDS));
+      for (let at = 0; at < keys.length && !isOver(); at += AT_ONCE) {
+        const some = keys.slice(at, at + AT_ONCE);
+        await Promise.all(some.map((key) => handle(doors, key, rated)));
+        handled += some.length;
       }
     }
   }

@@ -1,4 +1,4 @@
-import { Fault } from "#shared/domain/fault.ts";
+import { Fault, isEngineRefusal } from "#shared/domain/fault.ts";
 import type { Failure } from "#shared/domain/stage.ts";
 import type { StageFailed } from "./protocol.ts";
 
@@ -44,9 +44,9 @@ const MESSAGE_CHARS_MAX = 500;
  */
 export function failureOf(error: unknown): StageFailed {
   const code = codeOf(error);
-  const isBusy = error instanceof Fault && error.retryable;
-  const failure = FAILURES[code] ?? (isBusy ? "transient_io" : "bug");
-  const isSentence = error instanceof Fault && failure !== "bug";
+  const isAway = error instanceof Fault && (error.retryable || isEngineRefusal(error));
+  const failure = FAILURES[code] ?? (isAway ? "transient_io" : "bug");
+  const isSentence = error instanceof Fault && failure !== "bug" && !isEngineRefusal(error);
   const message = isSentence ? error.message : (PLAIN[failure] ?? "The model could not be run.");
   return { failure, message: message.slice(0, MESSAGE_CHARS_MAX) };
 }

@@ -28,7 +28,7 @@ import { runIntake } from "#functions/intake/intake.ts";
 import { deadLetter } from "#functions/dead-letters.ts";
 import { perform } from "#functions/perform.ts";
 import { putAside } from "#functions/unreadable.ts";
-import { sweep, type SweepDoors } from "#functions/sweep/sweep.ts";
+import { sweep, SWEEP_LOOPS, type SweepDoors } from "#functions/sweep/sweep.ts";
 import type { AwsCall } from "#shared/adapters/aws-client.ts";
 import { lockFolder } from "#shared/adapters/folder-lock.ts";
 import { systemClock } from "#shared/adapters/system-clock.ts";
@@ -189,11 +189,13 @@ async function build(options: StackOptions, closers: Closer[], close: () => Prom
 
   const sweepDoors = { ...applyDoors, blobs, log };
   closers.push(
-    repeat(sweepDoors, {
-      name: "sweep",
-      everyMs: engines.sweepMs,
-      round: (signal) => sweep(sweepDoors, signal),
-    }),
+    ...SWEEP_LOOPS.map((classes) =>
+      repeat(sweepDoors, {
+        name: "sweep",
+        everyMs: engines.sweepMs,
+        round: (signal) => sweep(sweepDoors, { classes, signal }),
+      }),
+    ),
     // Files that no key names: what a kill between writing and naming leaves behind.
     repeat(sweepDoors, {
       name: "orphans_sweep",

@@ -31,7 +31,6 @@ import {
   isReady,
   type Failure,
   type LeasedStage,
-  type ReadyStage,
   type Stage,
   type StageKind,
   type TryClass,
@@ -97,9 +96,9 @@ function move(job: Job, event: JobEvent, now: number, policy: Policy): boolean |
       if (!isReading(job, event.epoch)) return false;
       return loseIntake(job, event.why, now);
     case "claimed":
-      return claim(job, event, now);
+      return claim(job, event, now, policy);
     case "completed":
-      return complete(job, event, now);
+      return complete(job, event, now, policy);
     case "failed": {
       const stage = leasedBy(job, event);
       if (stage === undefined) return false;
@@ -139,9 +138,9 @@ function isReadAfterAll({ status, intake }: Job, epoch: number): boolean {
 
 // ------------------------------------------------------------------------------------------------------------ stages
 
-function claim(job: Job, event: Claim, now: number): boolean {
+function claim(job: Job, event: Claim, now: number, policy: Policy): boolean {
   if (isTerminal(job.status) || startsTooLate(job, now)) return false;
-  const stage = job.stages.find((each) => isClaimable(each, event, now));
+  const stage = job.stages.find((each) => isClaimable(each, event, now, policy));
   if (stage === undefined) return false;
   stage.status = "leased";
   stage.epoch += 1;
@@ -150,7 +149,7 @@ function claim(job: Job, event: Claim, now: number): boolean {
   stage.startedAt = now;
   stage.lookAt = now + LEASE_MS + LEASE_GUARD_MS;
   stage.hardDeadline = now + tryMsMax(job, stage.kind);
-  clear(stage, "readyAt", "notBefore", "ringAt", "rings");
+  clear(stage, "readyAt", "notBefore", "ringAt", "rings", "failedOn");
   if (job.status === "queued") {
     job.status = "processing";
     job.startedAt = now;
@@ -163,17 +162,16 @@ function startsTooLate({ status, startBy }: Job, now: number): boolean {
   return status === "queued" && startBy !== undefined && startBy <= now;
 }
 
-function isClaimable(stage: Stage, by: Claim, now: number): boolean {
+function isClaimable(stage: Stage, by: Claim, now: number, policy: Policy): boolean {
   if (!isReady(stage) || (stage.notBefore ?? 0) > now) return false;
-  if (isHandledWithCare(stage, now) && !by.idle) return false;
+  const isFresh = now < (stage.notBefore ?? stage.readyAt) + CAUTION_MS;
+  // What took its agents with it may do so again: nothing else should go with the next one.
+  if (isFresh && (stage.tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && !by.idle) return false;
+  // Perhaps not the photograph but that machine was to blame, which is idle soonest.
+  if (isFresh && stage.failedOn === by.agent && policy.crashedAgentsMin > 1) return false;
   return (
     by.can.stages.includes(stage.kind) && (stage.model === undefined || by.can.models.includes(stage.model))
   );
-}
-
-/** What took its agents with it may do so again: nothing else should go with the next one. */
-function isHandledWithCare({ tries, notBefore, readyAt }: ReadyStage, now: number): boolean {
-  return (tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && now < (notBefore ?? readyAt) + CAUTION_MS;
 }
 
 /** The stage an agent speaks of, if it is still its own. */
@@ -186,6 +184,7 @@ function complete(
   job: Job,
   event: JobEvent & { type: "completed" },
   now: number,
+  policy: Policy,
 ): boolean | { rows: JobRow[] } {
   const stage = leasedBy(job, event);
   if (stage === undefined) return false;
@@ -216,7 +215,7 @@ function complete(
   if (job.stages.every((each) => each.status === "done" || each.status === "skipped")) {
     end(job, "succeeded", now);
   } else if (event.nextClaimId !== undefined) {
-    claim(job, { agent: event.agent, claimId: event.nextClaimId, can: event.can, idle: true }, now);
+    claim(job, { agent: event.agent, claimId: event.nextClaimId, can: event.can, idle: true }, now, policy);
   }
   return { rows };
 }
@@ -257,6 +256,7 @@ function failStage(
   if (failed.failure === "bad_image")
     return end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
   const budget = budgetOf(failed.failure);
+  stage.failedOn = stage.agent;
   const spent = (stage.tries?.[budget.of] ?? 0) + 1;
   let isSpent = spent >= budget.max;
   if (budget.of === "crashed") {

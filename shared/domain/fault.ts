@@ -34,3 +34,8 @@ export class Fault extends Error {
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`);
 }
+
+/** An engine that refuses us: its setting is wrong, or our credentials have run out. Nobody's photograph is to blame. */
+export function isEngineRefusal({ code }: Fault): boolean {
+  return /^(store|queue|blobs)_(denied|missing)$|^region_missing$/.test(code);
+}

@@ -69,6 +69,8 @@ export interface Stage {
   hardDeadline?: number;
   endedAt?: number;
   tries?: Partial<Record<TryClass, number>>;
+  /** Who reported the failure of its last try: others come first for a while. */
+  failedOn?: string;
   /** Agents whose workers died on this stage (at most CRASHES_ALONE_MAX). */
   crashedOn?: string[];
   outputs?: Record<string, BlobRef>;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { blob, claim, completion, fresh, measures, ready, START, step } from "./job-fixture.ts";
+import { ALONE, FLEET } from "#shared/domain/budget.ts";
 import { decide } from "#shared/domain/decide.ts";
 import type { JobEvent } from "#shared/domain/event.ts";
 import {
@@ -182,6 +183,20 @@ test("lost agents never make poison: the stage is handed out with care, and ends
     job = step(job, { type: "looked", stage: "analyze", epoch: n, held: false, lookAt: 0 }, now + 30_000);
   }
   expect(job).toMatchObject({ status: "failed", error: { code: "infra" } });
+});
+
+test("after a failure others come first for a minute, where there are others", () => {
+  const failed = (policy = FLEET): Job => {
+    const job = step(ready(), claim("agt_a", "clm_1"), START, policy);
+    const failure = { failure: "model_invalid", message: "flat", agent: "agt_a", epoch: 1 } as const;
+    return step(job, { type: "failed", stage: "analyze", ...failure }, START, policy);
+  };
+  const job = failed();
+  const from = stageOf(job, "analyze").notBefore ?? 0;
+  expect(step(job, claim("agt_a", "clm_2"), from)).toBe(job);
+  expect(stageOf(step(job, claim("agt_b", "clm_2"), from), "analyze").status).toBe("leased");
+  expect(stageOf(step(job, claim("agt_a", "clm_2"), from + CAUTION_MS), "analyze").status).toBe("leased");
+  expect(stageOf(step(failed(ALONE), claim("agt_a", "clm_2"), from, ALONE), "analyze").status).toBe("leased");
 });
 
 test("every failure an agent may report ends within its budget", () => {

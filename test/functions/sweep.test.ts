@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
 import { controlPlane, jobOf, newAgent, readyJob, type ControlPlane } from "./control-plane-fixture.ts";
 import * as agents from "#functions/agents/agents.ts";
-import { sweep } from "#functions/sweep/sweep.ts";
+import { sweep, SWEEP_LOOPS } from "#functions/sweep/sweep.ts";
 import type { Fault } from "#shared/domain/fault.ts";
 import { shardOf } from "#shared/domain/id.ts";
-import { duePartition, jobIndexes, jobKey, stageOf, timeKey } from "#shared/domain/job.ts";
-import { INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS, PAGE_ROWS_MAX } from "#shared/domain/limits.ts";
+import { DUE_CLASSES, duePartition, jobIndexes, jobKey, stageOf, timeKey } from "#shared/domain/job.ts";
+import {
+  INDEX_SHARDS,
+  LEASE_GUARD_MS,
+  LEASE_MS,
+  PAGE_ROWS_MAX,
+  RING_AGAIN_MS,
+} from "#shared/domain/limits.ts";
 import type { Item } from "#shared/ports.ts";
 
 const LAPSED_MS = LEASE_MS + LEASE_GUARD_MS;
@@ -113,4 +119,15 @@ test("37: a report that loses to five other writers in a row is answered busy, a
   expect(await release()).toEqual({ verdict: "accepted" });
   const item = (await plane.store.get(jobKey("job_1"))) as Item;
   expect(stageOf(item.body as Awaited<ReturnType<typeof jobOf>>, "analyze").status).toBe("ready");
+});
+
+test("a class whose engine hangs is left after half a minute, and each class goes round in one of the loops", async () => {
+  const plane = controlPlane();
+  for (let n = 0; n < 40; n += 1) await readyJob(plane, `job_${n}`);
+  await plane.clock.advance(RING_AGAIN_MS);
+  const hanging: ControlPlane = { ...plane, perform: () => plane.clock.advance(8_000) };
+  expect(await sweep(hanging, { classes: ["ring"] })).toBeLessThan(20);
+  expect(await sweep(plane, { classes: ["ring"] })).toBeGreaterThan(20);
+  expect(SWEEP_LOOPS.flat()).toEqual(DUE_CLASSES);
+  expect(SWEEP_LOOPS[0]).toEqual(["lease"]);
 });

@@ -32,8 +32,27 @@ test("a photograph's own failures say nothing about the node", () => {
   const breaker = createBreaker();
   for (const job of ["a", "b", "c", "d"]) {
     breaker.note({ job, failure: "bad_image" }, 0);
-    breaker.note({ job, failure: "model_invalid" }, 0);
     breaker.note({ job, failure: "gpu_oom" }, 0);
+    breaker.note({ job, failure: "transient_io" }, 0);
   }
   expect(breaker.tripped()).toBeUndefined();
 });
+
+test.each(["bug", "model_invalid", "model_missing"] as const)(
+  "a node whose every stage ends as %s takes no more after three jobs; one that does some of them well goes on",
+  (failure) => {
+    const ruined = createBreaker();
+    for (const job of ["a", "a", "b"]) ruined.note({ job, failure }, 0);
+    expect(ruined.tripped()).toBeUndefined();
+    ruined.note({ job: "c", failure }, 0);
+    expect(ruined.tripped()).toMatch("3 jobs failed one after the other");
+
+    const mixed = createBreaker();
+    for (const job of ["a", "b", "c", "d"]) {
+      mixed.note({ job, failure }, 0);
+      mixed.note({ job: `${job}2`, failure }, 0);
+      mixed.worked();
+    }
+    expect(mixed.tripped()).toBeUndefined();
+  },
+);

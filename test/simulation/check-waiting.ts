@@ -6,7 +6,7 @@ import type { Checker } from "./checker.ts";
 const CLAIMED_WITHIN_MS = 60_000;
 /** An answer that was lost costs a time-out and another round. */
 const CLAIMED_AFTER_FAULTS_MS = 240_000;
-/** After so many losses only an agent that takes nothing else is asked, for so long. */
+/** After so many losses only an agent that takes nothing else is asked, and after a failure another one, for so long. */
 const CAUTION = 2;
 const CAUTION_MS = 60_000;
 
@@ -27,8 +27,9 @@ export function hasRoomFor(agent: StandingAgent, stage: Stage, now: number): boo
   if (!can.stages.includes(stage.kind)) return false;
   if (stage.model !== undefined && !can.models.includes(stage.model)) return false;
   const busy = workers.filter(({ isBusy }) => isBusy).length;
-  const isCautious =
-    (stage.tries?.lost ?? 0) >= CAUTION && now < (stage.notBefore ?? stage.readyAt ?? 0) + CAUTION_MS;
+  const isFresh = now < (stage.notBefore ?? stage.readyAt ?? 0) + CAUTION_MS;
+  if (isFresh && stage.failedOn === agent.id) return false;
+  const isCautious = isFresh && (stage.tries?.lost ?? 0) >= CAUTION;
   return isCautious ? busy === 0 : busy < workers.length;
 }
 

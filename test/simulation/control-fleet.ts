@@ -1,6 +1,6 @@
 /** The processes of the control plane: instances that serve calls, sweepers, and the consumer of dead letters. */
 import { deadLetter } from "#functions/dead-letters.ts";
-import { sweep } from "#functions/sweep/sweep.ts";
+import { sweep, SWEEP_LOOPS } from "#functions/sweep/sweep.ts";
 import { SWEEP_MS } from "#shared/domain/limits.ts";
 import { runConsumer } from "#shared/queue-consumer.ts";
 import { startControl, type ControlInstance } from "./control-instance.ts";
@@ -64,15 +64,17 @@ export function createControlFleet(
     sweepers.push(process);
     const doors = startControl(world, process);
     const view = { ...doors, store: settling.view(doors.store) };
-    const rounds = async (): Promise<void> => {
+    const rounds = async (classes: (typeof SWEEP_LOOPS)[number]): Promise<void> => {
       for (;;) {
-        await sweep(view);
+        if (settling.isOn && classes !== SWEEP_LOOPS[0]) return;
+        await sweep(view, settling.isOn ? {} : { classes });
         const pauseMs = settling.isOn ? settling.pauseMs() : SWEEP_MS * draws.between(0.9, 1.1);
         await process.clock.sleep(pauseMs ?? parts.lagMs);
         if (pauseMs === undefined) return parts.onSettled();
       }
     };
-    rounds().catch((error: unknown) => world.bug("the sweeper threw", error));
+    for (const classes of SWEEP_LOOPS)
+      rounds(classes).catch((error: unknown) => world.bug("the sweeper threw", error));
   }
 
   function addConsumer(): void {
