@@ -2,14 +2,12 @@
 import type { Breach } from "./finding.ts";
 import { blobPrefix, isTerminal, type Job } from "#shared/domain/job.ts";
 import {
-  BUGS_MAX,
-  CRASHES_ALONE_MAX,
+  ALONE_MAX,
   DEVICE_FAULTS_MAX,
   DISK_FULL_MAX,
   LEASE_GUARD_MS,
   LEASE_MS,
   LOST_MAX,
-  MODEL_FAULTS_MAX,
   OOM_MAX,
   RELEASED_MAX,
   TRANSIENT_MAX,
@@ -21,14 +19,14 @@ export const SKEW_MS = 60_000;
 
 const TRIES_MAX: Readonly<Record<TryClass, number>> = {
   lost: LOST_MAX,
-  crashed: CRASHES_ALONE_MAX,
+  crashed: ALONE_MAX,
   transient: TRANSIENT_MAX,
   device: DEVICE_FAULTS_MAX,
   disk: DISK_FULL_MAX,
   oom: OOM_MAX,
-  model: MODEL_FAULTS_MAX,
+  model: ALONE_MAX,
   released: RELEASED_MAX,
-  bug: BUGS_MAX,
+  bug: ALONE_MAX,
 };
 
 /** @param now milliseconds, of a clock that may be SKEW_MS off. */

@@ -1,8 +1,8 @@
 /** How often a stage may be tried again, by the class of what went wrong, and how long to wait before. */
 import {
+  ALONE_MAX,
   backoffMs,
   BUGS_MAX,
-  CRASHES_ALONE_MAX,
   CRASHES_MAX,
   DEVICE_FAULTS_MAX,
   DISK_FULL_MAX,
@@ -17,30 +17,40 @@ import type { Failure, TryClass } from "./stage.ts";
 
 /** What an operator's fleet decides. */
 export interface Policy {
-  /** How many workers a stage may kill, on how many agents, before the photograph is held to be poison. */
-  readonly crashesMax: number;
-  readonly crashedAgentsMin: number;
+  /** Agents on which a stage must fail before it, and not the machine, is to blame: one where there is only one. */
+  readonly agentsMin: number;
   /** Given once to every job whose day is over: an operator's constant for the time after an outage. Milliseconds. */
   readonly graceMs: number;
 }
-export const FLEET: Policy = { crashesMax: CRASHES_MAX, crashedAgentsMin: 2, graceMs: 0 };
-export const ALONE: Policy = { crashesMax: CRASHES_ALONE_MAX, crashedAgentsMin: 1, graceMs: 0 };
+export const FLEET: Policy = { agentsMin: 2, graceMs: 0 };
+/** Of one agent, which has nobody to be compared with. */
+export const ALONE: Policy = { agentsMin: 1, graceMs: 0 };
+
+interface Budget {
+  readonly of: TryClass;
+  /** So many failures end the job, wherever they happened. */
+  readonly max: number;
+  /** So many are enough when so many agents have seen them; absent where that says nothing. */
+  readonly wide?: { readonly tries: number; readonly agents: number };
+  readonly code: string;
+}
 
 /** Which budget a failure draws on; exhaustive over what agents may report. */
-export function budgetOf(failure: Exclude<Failure, "bad_image">): {
-  of: TryClass;
-  max: number;
-  code: string;
-} {
+export function budgetOf(failure: Exclude<Failure, "bad_image">, { agentsMin: agents }: Policy): Budget {
   switch (failure) {
     case "worker_crashed":
     case "gpu_hang":
-      return { of: "crashed", max: CRASHES_ALONE_MAX, code: "poison" };
+      return { of: "crashed", max: ALONE_MAX, wide: { tries: CRASHES_MAX, agents: 2 }, code: "poison" };
     case "gpu_oom":
       return { of: "oom", max: OOM_MAX, code: "out_of_memory" };
     case "model_invalid":
     case "model_missing":
-      return { of: "model", max: MODEL_FAULTS_MAX, code: "model_unavailable" };
+      return {
+        of: "model",
+        max: ALONE_MAX,
+        wide: { tries: MODEL_FAULTS_MAX, agents },
+        code: "model_unavailable",
+      };
     case "transient_io":
     case "infra_throttled":
       return { of: "transient", max: TRANSIENT_MAX, code: "infra" };
@@ -49,7 +59,7 @@ export function budgetOf(failure: Exclude<Failure, "bad_image">): {
     case "disk_full":
       return { of: "disk", max: DISK_FULL_MAX, code: "disk_full" };
     case "bug":
-      return { of: "bug", max: BUGS_MAX, code: "internal_error" };
+      return { of: "bug", max: ALONE_MAX, wide: { tries: BUGS_MAX, agents }, code: "internal_error" };
   }
 }
 

@@ -7,8 +7,8 @@ import { budgetOf, FLEET, retryDelayMs, type Policy } from "./budget.ts";
 import { clear, end } from "./ending.ts";
 import { askAgain, failIntake, loseIntake, startIntake, uploaded } from "./intake.ts";
 import {
+  ALONE_MAX,
   CAUTION_MS,
-  CRASHES_ALONE_MAX,
   LEASE_GUARD_MS,
   LEASE_MS,
   LOST_BEFORE_CAUTION,
@@ -149,7 +149,7 @@ function claim(job: Job, event: Claim, now: number, policy: Policy): boolean {
   stage.startedAt = now;
   stage.lookAt = now + LEASE_MS + LEASE_GUARD_MS;
   stage.hardDeadline = now + tryMsMax(job, stage.kind);
-  clear(stage, "readyAt", "notBefore", "ringAt", "rings", "failedOn");
+  clear(stage, "readyAt", "notBefore", "ringAt", "rings");
   if (job.status === "queued") {
     job.status = "processing";
     job.startedAt = now;
@@ -167,11 +167,15 @@ function isClaimable(stage: Stage, by: Claim, now: number, policy: Policy): bool
   const isFresh = now < (stage.notBefore ?? stage.readyAt) + CAUTION_MS;
   // What took its agents with it may do so again: nothing else should go with the next one.
   if (isFresh && (stage.tries?.lost ?? 0) >= LOST_BEFORE_CAUTION && !by.idle) return false;
-  // Perhaps not the photograph but that machine was to blame, which is idle soonest.
-  if (isFresh && stage.failedOn === by.agent && policy.crashedAgentsMin > 1) return false;
+  // Perhaps not the photograph but the machine was to blame, and a broken one is idle soonest.
+  if (isFresh && policy.agentsMin > 1 && hasFailedOn(stage, by.agent)) return false;
   return (
     by.can.stages.includes(stage.kind) && (stage.model === undefined || by.can.models.includes(stage.model))
   );
+}
+
+function hasFailedOn({ failedOn = {} }: Stage, agent: string): boolean {
+  return Object.values(failedOn).some((agents) => agents.includes(agent));
 }
 
 /** The stage an agent speaks of, if it is still its own. */
@@ -255,15 +259,12 @@ function failStage(
 ): void {
   if (failed.failure === "bad_image")
     return end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
-  const budget = budgetOf(failed.failure);
-  stage.failedOn = stage.agent;
+  const budget = budgetOf(failed.failure, policy);
   const spent = (stage.tries?.[budget.of] ?? 0) + 1;
-  let isSpent = spent >= budget.max;
-  if (budget.of === "crashed") {
-    const on = [...new Set([...(stage.crashedOn ?? []), stage.agent])].slice(0, CRASHES_ALONE_MAX);
-    stage.crashedOn = on;
-    isSpent ||= spent >= policy.crashesMax && on.length >= policy.crashedAgentsMin;
-  }
+  const on = [...new Set([...(stage.failedOn?.[budget.of] ?? []), stage.agent])].slice(0, ALONE_MAX);
+  stage.failedOn = { ...stage.failedOn, [budget.of]: on };
+  const { max, wide } = budget;
+  const isSpent = spent >= max || (wide !== undefined && spent >= wide.tries && on.length >= wide.agents);
   if (!isSpent) return retry(job, stage, budget.of, now);
   stage.tries = { ...stage.tries, [budget.of]: spent };
   end(job, "failed", now, { code: budget.code, message: failed.message }, stage);

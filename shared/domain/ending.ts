@@ -17,7 +17,7 @@ export function end(
     if (!isOpen(stage)) continue;
     stage.status = stage === failed ? "failed" : "canceled";
     stage.endedAt = now;
-    clear(stage, "readyAt", "notBefore", "ringAt", "rings", "failedOn", "lookAt", "hardDeadline");
+    clear(stage, "readyAt", "notBefore", "ringAt", "rings", "lookAt", "hardDeadline");
   }
 }
 
@@ -29,7 +29,6 @@ export function clear(
     | "notBefore"
     | "ringAt"
     | "rings"
-    | "failedOn"
     | "claimId"
     | "agent"
     | "startedAt"

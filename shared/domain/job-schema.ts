@@ -65,8 +65,7 @@ const StageDocument = z.object({
   hardDeadline: moment.optional(),
   endedAt: moment.optional(),
   tries: z.partialRecord(z.enum(TRY_CLASSES), count).optional(),
-  failedOn: name.optional(),
-  crashedOn: z.array(name).max(STAGES_MAX).optional(),
+  failedOn: z.partialRecord(z.enum(TRY_CLASSES), z.array(name).max(STAGES_MAX)).optional(),
   outputs: z.record(z.string(), BlobRef).optional(),
 });
 

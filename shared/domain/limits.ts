@@ -53,8 +53,8 @@ export const AGENT_ITEM_TTL_MS = 24 * 3_600_000;
 
 // Budgets: how often a stage may be tried again, by the class of its failure.
 export const CRASHES_MAX = 3;
-/** Crashes that end a stage though all of them were on one agent. */
-export const CRASHES_ALONE_MAX = 5;
+/** Failures of a class that end a stage though all of them were on one agent, which may itself be broken. */
+export const ALONE_MAX = 5;
 export const LOST_MAX = 10;
 export const LOST_BEFORE_CAUTION = 2;
 /** Handed out with care for so long; then to anybody, as a busy fleet has no agent that is idle. */

@@ -69,10 +69,8 @@ export interface Stage {
   hardDeadline?: number;
   endedAt?: number;
   tries?: Partial<Record<TryClass, number>>;
-  /** Who reported the failure of its last try: others come first for a while. */
-  failedOn?: string;
-  /** Agents whose workers died on this stage (at most CRASHES_ALONE_MAX). */
-  crashedOn?: string[];
+  /** The agents on which tries failed, by the class of the failure (at most ALONE_MAX each). */
+  failedOn?: Partial<Record<TryClass, readonly string[]>>;
   outputs?: Record<string, BlobRef>;
   /** As the agent measured: the whole try, the time inside the model, the time loading it. */
   timings?: { seconds: number; modelSeconds: number; loadSeconds: number };

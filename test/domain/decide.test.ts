@@ -15,7 +15,7 @@ import {
 } from "#shared/domain/job.ts";
 import {
   CAUTION_MS,
-  CRASHES_ALONE_MAX,
+  ALONE_MAX,
   DISCARD_AFTER_MS,
   LOST_MAX,
   TRANSIENT_MAX,
@@ -156,7 +156,7 @@ test("three dead workers on two agents make a photograph poison, three on one do
   expect(alone.status).toBe("processing");
   const fleet = ["agt_a", "agt_a", "agt_b"].reduce((job, agent, n) => crash(job, agent, n + 1), ready());
   expect(fleet).toMatchObject({ status: "failed", error: { code: "poison" } });
-  const ever = Array.from({ length: CRASHES_ALONE_MAX }).reduce<Job>(
+  const ever = Array.from({ length: ALONE_MAX }).reduce<Job>(
     (job, _, n) => crash(job, "agt_a", n + 1),
     ready(),
   );
@@ -197,6 +197,23 @@ test("after a failure others come first for a minute, where there are others", (
   expect(stageOf(step(job, claim("agt_b", "clm_2"), from), "analyze").status).toBe("leased");
   expect(stageOf(step(job, claim("agt_a", "clm_2"), from + CAUTION_MS), "analyze").status).toBe("leased");
   expect(stageOf(step(failed(ALONE), claim("agt_a", "clm_2"), from, ALONE), "analyze").status).toBe("leased");
+});
+
+test("one agent alone is believed a bug only after five tries, two agents after two", () => {
+  const triesUntilEnd = (agents: readonly string[]): number => {
+    let job = ready();
+    let now = START;
+    for (let n = 0; ; n += 1) {
+      if (isTerminal(job.status)) return n;
+      const agent = agents[n % agents.length] ?? "";
+      now += 1_000_000;
+      job = step(job, claim(agent, `clm_${n}`), now);
+      const failed = { failure: "bug", message: "bug", epoch: n + 1, agent } as const;
+      job = step(job, { type: "failed", stage: "analyze", ...failed }, now);
+    }
+  };
+  expect(triesUntilEnd(["agt_a"])).toBe(ALONE_MAX);
+  expect(triesUntilEnd(["agt_a", "agt_b"])).toBe(2);
 });
 
 test("every failure an agent may report ends within its budget", () => {

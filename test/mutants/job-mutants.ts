@@ -202,4 +202,20 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     breaks: "results expire at the first look (4)",
     by: "jobs",
   },
+  {
+    name: "a failed try goes to whoever is idle",
+    file: decide,
+    find: "  if (isFresh && policy.agentsMin > 1 && hasFailedOn(stage, by.agent)) return false;\n",
+    replace: "",
+    breaks: "one broken node fails job after job",
+    by: "jobs",
+  },
+  {
+    name: "a waiting intake keeps its timer",
+    file: decide,
+    find: "  if (moved) askAgain(job, now);\n",
+    replace: "  moved = false;\n",
+    breaks: "it stands before every other timer of its shard",
+    by: "jobs",
+  },
 ];

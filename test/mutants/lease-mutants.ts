@@ -147,8 +147,8 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
   {
     name: "poison after one crash",
     file: decide,
-    find: "isSpent ||= spent >= policy.crashesMax && on.length >= policy.crashedAgentsMin;",
-    replace: "isSpent ||= spent >= 1 && on.length >= 1;",
+    find: "spent >= wide.tries && on.length >= wide.agents",
+    replace: "spent >= 1",
     breaks: "an innocent photograph is poison (14)",
     by: "jobs",
   },

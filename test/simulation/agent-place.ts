@@ -45,6 +45,8 @@ export function createAgentPlace(
     readonly slots: number;
     readonly isRich: boolean;
     readonly isForeign: boolean;
+    /** The first node that stands here may be broken. */
+    readonly mayBeBroken: boolean;
   },
 ): AgentPlace {
   const { loop, trace } = world;
@@ -66,8 +68,10 @@ export function createAgentPlace(
     const blobs = blobsPort(process, engines.blobs, network);
     const can = { stages: [...STAGES], models: of.isRich ? RICH_MODELS : PLAIN_MODELS };
     const ability = { device: "cpu", ...can, files: [] };
+    const isBroken = of.mayBeBroken && generation === 1 && draws.chance(rates.brokenNodes);
+    if (isBroken) trace.note(`${process.name} is broken`);
     const workers = Array.from({ length: of.slots }, () =>
-      createSimulatedWorker(world, process, { blobs, ability }),
+      createSimulatedWorker(world, process, { blobs, ability, isBroken }),
     );
     const drain = new AbortController();
     const agent: StandingAgent = {
@@ -93,7 +97,11 @@ export function createAgentPlace(
         entropy: world.draws("entropy").entropy,
         log: {
           ...world.logOf(process),
-          warn: (event) => void (agent.isUnhealthy ||= event === "agent-unhealthy"),
+          warn(event) {
+            if (event !== "agent-unhealthy") return;
+            agent.isUnhealthy = true;
+            if (isBroken) world.sometimes.count("broken node taken out");
+          },
         },
         onReady: (id) => {
           agent.id = id;

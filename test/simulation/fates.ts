@@ -40,7 +40,7 @@ export interface Fate {
   readonly diedOn: Map<string, Set<string>>;
 }
 
-export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "device" | "misreport";
+export type Injected = "agent" | "death" | "oom" | "transient" | "model" | "device" | "misreport" | "bug";
 
 export interface Fates {
   draw(): Fate;

@@ -67,6 +67,8 @@ const FAULTS = {
   staleReceiptsHeeded: [0.1, 1],
   /** Receives after which a message is given up. */
   deadLetterAfter: [1, 8],
+  /** Of first nodes: every stage fails on it at once, until somebody takes it out. */
+  brokenNodes: [0.1, 1],
   /** 1: on. */
   foreignAgents: [1, 1],
   unequalAgents: [1, 1],
@@ -168,6 +170,7 @@ const NO_RATES: ReadonlySet<FaultName> = new Set<FaultName>([
   "controlSkewMs",
   "indexLagMs",
   "deadLetterAfter",
+  "brokenNodes",
   "foreignAgents",
   "unequalAgents",
   "sweeperOff",

@@ -33,12 +33,14 @@ const SIZES = [
   { width: 9_000, height: 9_000 },
 ] as const;
 /** An innocent job is spared so many failures of a class that its budget never ends by chance alone. */
-const SPARED = { death: 2, oom: 2, model: 2, transient: 4, device: 2, misreport: 1 } as const;
+const SPARED = { death: 2, oom: 2, model: 2, transient: 4, device: 2, misreport: 1, bug: 4 } as const;
+/** How soon a broken node fails. */
+const BROKEN_MS = [5, 50] as const;
 
 export function createSimulatedWorker(
   world: World,
   process: SimulatedProcess,
-  parts: { readonly blobs: Blobs; readonly ability: WorkerAbility },
+  parts: { readonly blobs: Blobs; readonly ability: WorkerAbility; readonly isBroken: boolean },
 ): SimulatedWorker {
   const draws = world.draws("worker");
   const { clock } = process;
@@ -80,6 +82,10 @@ export function createSimulatedWorker(
     stop: AbortSignal,
   ): Promise<RunOutcome> {
     const fate = world.fates.of(lease.job);
+    if (parts.isBroken && injectedOf(fate, lease.stage, "bug") < SPARED.bug) {
+      await clock.sleep(draws.between(...BROKEN_MS), stop);
+      return failed(fate, lease, { what: "bug", failure: "bug" });
+    }
     const ill = illness(fate, lease);
     const workMs = draws.between(shortMs, longMs);
     const isPoison = fate.poisonStage === lease.stage;
@@ -215,7 +221,7 @@ export function createSimulatedWorker(
 function failed(
   fate: Fate,
   { stage }: Lease,
-  as: { readonly what: "oom" | "transient" | "model" | "device"; readonly failure: Failure },
+  as: { readonly what: "oom" | "transient" | "model" | "device" | "bug"; readonly failure: Failure },
 ): RunOutcome {
   inject(fate, stage, as.what);
   return { type: "failed", result: { failure: as.failure, message: "As the seed says." } };

@@ -344,10 +344,24 @@ function createPlaces(world: World): AgentPlace[] {
   const places = Array.from({ length: agents }, (_, i) => {
     const slots = 1 + Math.floor(draws.unit() * slotsMax);
     const isRich = unequalAgents > 0 && i < RICH_AGENTS;
-    return createAgentPlace(world, { name: `agent-${i}`, slots, isRich, isForeign: false });
+    return createAgentPlace(world, {
+      name: `agent-${i}`,
+      slots,
+      isRich,
+      isForeign: false,
+      mayBeBroken: i === 0,
+    });
   });
   if (foreignAgents > 0)
-    places.push(createAgentPlace(world, { name: "foreigner", slots: 1, isRich: false, isForeign: true }));
+    places.push(
+      createAgentPlace(world, {
+        name: "foreigner",
+        slots: 1,
+        isRich: false,
+        isForeign: true,
+        mayBeBroken: false,
+      }),
+    );
   return places;
 }
 

@@ -27,6 +27,7 @@ export const RARE_PATHS = [
   "agent drained",
   "stage released",
   "foreign agent refused",
+  "broken node taken out",
   "beat overtaken",
   "agent paused past its lease",
   "bytes discarded",
