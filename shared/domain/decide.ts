@@ -174,8 +174,9 @@ function isClaimable(stage: Stage, by: Claim, now: number, policy: Policy): bool
   );
 }
 
+/** Whether it was the last on which the stage failed so. */
 function hasFailedOn({ failedOn = {} }: Stage, agent: string): boolean {
-  return Object.values(failedOn).some((agents) => agents.includes(agent));
+  return Object.values(failedOn).some((agents) => agents.at(-1) === agent);
 }
 
 /** The stage an agent speaks of, if it is still its own. */
@@ -261,7 +262,8 @@ function failStage(
     return end(job, "failed", now, { code: "input_unreadable", message: failed.message }, stage);
   const budget = budgetOf(failed.failure, policy);
   const spent = (stage.tries?.[budget.of] ?? 0) + 1;
-  const on = [...new Set([...(stage.failedOn?.[budget.of] ?? []), stage.agent])].slice(0, ALONE_MAX);
+  const others = (stage.failedOn?.[budget.of] ?? []).filter((agent) => agent !== stage.agent);
+  const on = [...others, stage.agent].slice(-ALONE_MAX);
   stage.failedOn = { ...stage.failedOn, [budget.of]: on };
   const { max, wide } = budget;
   const isSpent = spent >= max || (wide !== undefined && spent >= wide.tries && on.length >= wide.agents);

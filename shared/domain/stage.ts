@@ -69,7 +69,7 @@ export interface Stage {
   hardDeadline?: number;
   endedAt?: number;
   tries?: Partial<Record<TryClass, number>>;
-  /** The agents on which tries failed, by the class of the failure (at most ALONE_MAX each). */
+  /** The agents on which tries failed, the last one last, by the class of the failure (at most ALONE_MAX each). */
   failedOn?: Partial<Record<TryClass, readonly string[]>>;
   outputs?: Record<string, BlobRef>;
   /** As the agent measured: the whole try, the time inside the model, the time loading it. */

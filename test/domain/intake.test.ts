@@ -132,3 +132,11 @@ test("a large file is given longer to be read", () => {
     step(each, { type: "intake-started" }, START).intake.until ?? 0;
   expect(untilOf(large) - untilOf(job)).toBeGreaterThan(290_000);
 });
+
+test("a record of an earlier version, which has no such timer yet, is asked for at once", () => {
+  const job = fresh();
+  const { askAt: _, ...intake } = job.intake;
+  const old = { ...job, intake };
+  expect(nextDue(old)?.at).toBe(START);
+  expect(nextDue(step(old, { type: "due" }, START))?.at).toBe(START + 2 * INTAKE_ASK_AGAIN_MS);
+});

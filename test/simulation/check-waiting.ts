@@ -28,8 +28,8 @@ export function hasRoomFor(agent: StandingAgent, stage: Stage, now: number): boo
   if (stage.model !== undefined && !can.models.includes(stage.model)) return false;
   const busy = workers.filter(({ isBusy }) => isBusy).length;
   const isFresh = now < (stage.notBefore ?? stage.readyAt ?? 0) + CAUTION_MS;
-  const failedOn = Object.values(stage.failedOn ?? {}).flat();
-  if (isFresh && agent.id !== undefined && failedOn.includes(agent.id)) return false;
+  const lastFailedOn = Object.values(stage.failedOn ?? {}).map((agents) => agents.at(-1));
+  if (isFresh && agent.id !== undefined && lastFailedOn.includes(agent.id)) return false;
   const isCautious = isFresh && (stage.tries?.lost ?? 0) >= CAUTION;
   return isCautious ? busy === 0 : busy < workers.length;
 }

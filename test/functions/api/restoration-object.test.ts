@@ -150,11 +150,11 @@ test.each(FAILURES)(
     const { id, links } = await queued(all);
     await intakeStarted(all, id);
     await intakeDone(all, id);
-    const agent = await fakeAgent(all);
+    const agents = [await fakeAgent(all), await fakeAgent(all)];
     const words = "onnxruntime at 0x7f: /srv/agent/worker.ts line 12";
     for (let tries = 0; (await bodyOf<Restoration>(await all.get(links.self))).status !== "failed"; tries++) {
       expect(tries).toBeLessThan(50);
-      const { stage, epoch } = await agent.claim(id);
+      const { stage, epoch } = await agents[tries % 2]!.claim(id);
       const job = await apply(all.doors, id, { type: "looked", stage, epoch, held: true, lookAt: 0 });
       const holder = job.job.stages.find(({ kind }) => kind === stage)?.agent ?? "";
       await apply(all.doors, id, { type: "failed", stage, epoch, agent: holder, failure, message: words });
