@@ -82,7 +82,9 @@ export function createSimulatedWorker(
     stop: AbortSignal,
   ): Promise<RunOutcome> {
     const fate = world.fates.of(lease.job);
-    if (parts.isBroken && injectedOf(fate, lease.stage, "bug") < SPARED.bug) {
+    // Misreporting counts as a bug, too: seen on two agents it would be the photograph's.
+    const isMisled = injectedOf(fate, lease.stage, "misreport") > 0;
+    if (parts.isBroken && !isMisled && injectedOf(fate, lease.stage, "bug") < SPARED.bug) {
       await clock.sleep(draws.between(...BROKEN_MS), stop);
       return failed(fate, lease, { what: "bug", failure: "bug" });
     }
@@ -137,7 +139,8 @@ export function createSimulatedWorker(
   /** As the worker tells of it; now and then another object, other bytes, or what it was given itself. */
   function misreported<T extends BlobRef>(fate: Fate, { stage, image }: Lease, written: T): T {
     const isMisled = draws.chance(world.rates().workerMisreports);
-    if (!isMisled || injectedOf(fate, stage, "misreport") >= SPARED.misreport) return written;
+    const isSpared = injectedOf(fate, stage, "misreport") >= SPARED.misreport;
+    if (!isMisled || isSpared || injectedOf(fate, stage, "bug") > 0) return written;
     inject(fate, stage, "misreport");
     return draws.pick([
       { ...written, key: `${written.key}x` },
