@@ -93,6 +93,8 @@ async function crashAt(parts: FaultParts, point: CrashPoint): Promise<string | u
       return `crash point ${point}`;
     }
     if (performance.now() > until && disarm(data, point)) return undefined;
+    // Whoever took it was killed by another hand before it had written so, or another wait for this point was answered.
+    if (performance.now() > until + POINT_MS_MAX) return undefined;
     await sleep(POINT_LOOK_MS);
   }
 }
