@@ -22,6 +22,8 @@ export interface HeartbeatDoors extends Patience {
   readonly runs: ActiveRuns;
   readonly hot: () => readonly string[];
   readonly log: Log;
+  /** Told the new id, when this agent had to register anew. */
+  readonly onRejoined: (agent: string) => void;
   /** Told the jobs that wait, oldest first, while something runs here; without it they are not asked for. */
   readonly onAhead?: (jobs: readonly JobAhead[]) => void;
 }
@@ -72,11 +74,12 @@ async function beat(doors: HeartbeatDoors, ask: Pick<BeatAsk, "seq" | "ahead">):
   }
 }
 
-async function rejoin({ membership, runs, log }: HeartbeatDoors, signal: AbortSignal) {
+async function rejoin({ membership, runs, log, onRejoined }: HeartbeatDoors, signal: AbortSignal) {
   log.warn("agent-forgotten", { runs: runs.size });
   for (const run of runs) run.dropped.abort();
   const member = await membership.join(signal);
   log.info("agent-registered", { agent: member.agent });
+  onRejoined(member.agent);
   return member;
 }
 

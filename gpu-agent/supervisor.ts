@@ -19,7 +19,7 @@ export interface SupervisorDoors extends Patience {
   readonly log: Log;
   /** How long a run that is nearly done may go on once the agent drains; 0 by default. Milliseconds. */
   drainGraceMs?(): number;
-  /** Called once: the workers are warm, the control plane knows this agent. */
+  /** The workers are warm and the control plane knows this agent by this id; called again when it had to register anew. */
   onReady?(agent: string): void;
 }
 
@@ -49,7 +49,8 @@ export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal)
   const member = await unlessAborted(signal, membership.join(signal));
   if (member === undefined) return;
   log.info("agent-registered", { agent: member.agent, ...capabilities });
-  doors.onReady?.(member.agent);
+  const onJoined = (agent: string): void => doors.onReady?.(agent);
+  onJoined(member.agent);
 
   const runs: ActiveRuns = new Set();
   const hot = (): string[] => [...new Set(workers.flatMap((worker) => worker.hot()))];
@@ -61,7 +62,7 @@ export async function runSupervisor(doors: SupervisorDoors, signal: AbortSignal)
   // Beats go on while the slots drain: until then this agent still holds what it names.
   const drained = new AbortController();
   const beats = keepBeating(
-    { control, membership, queue, runs, hot, onAhead, clock, entropy, log },
+    { control, membership, queue, runs, hot, onAhead, onRejoined: onJoined, clock, entropy, log },
     drained.signal,
   ).catch((error: unknown) => {
     if (!drained.signal.aborted) refused.abort(error);

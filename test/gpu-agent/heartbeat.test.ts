@@ -36,6 +36,7 @@ async function startBeating(ask: { beatMs?: number; isDeaf?: boolean } = {}) {
       queue: createMemoryQueue({ clock, entropy }),
       runs,
       hot: () => [],
+      onRejoined: () => undefined,
       log: createLog({ level: "error", now: clock.now, write: () => undefined }),
       clock,
       entropy,

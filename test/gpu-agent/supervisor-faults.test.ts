@@ -204,6 +204,7 @@ test("an agent that was forgotten drops its runs and registers anew", async () =
   await agent.clock.advance(12_000);
   expect(agent.worker.runs[0]?.signal.aborted).toBe(true);
   expect(agent.control.registrations).toHaveLength(2);
+  expect(new Set(agent.ids).size, "whoever reaps it knows it by its new id").toBe(2);
   expect(agent.control.beats.at(-1)?.token).toBe("token-2");
   agent.control.leases.push(sampleLease({ job: "job_2" }));
   await agent.ring("job_2");

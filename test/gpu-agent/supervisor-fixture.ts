@@ -38,8 +38,10 @@ export async function startAgent(
   const log = createLog({ level: "debug", now: clock.now, write: (line) => lines.push(line) });
   const stop = new AbortController();
   options.prepare?.(control);
+  const ids: string[] = [];
+  const onReady = (id: string): void => void ids.push(id);
   const running = runSupervisor(
-    { control, queue, workers, clock, entropy, log, drainGraceMs: () => drainGraceMs },
+    { control, queue, workers, clock, entropy, log, onReady, drainGraceMs: () => drainGraceMs },
     stop.signal,
   );
   running.catch(() => undefined);
@@ -51,6 +53,8 @@ export async function startAgent(
     worker: workers[0]!,
     workers,
     lines,
+    /** The ids it was known by. */
+    ids,
     running,
     stop,
     ring: async (job = "job_1") => {
