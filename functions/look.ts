@@ -1,6 +1,6 @@
 /**
- * A look: is a leased stage still held by a living agent that says it runs it? Driven by the sweeper, by every
- * redelivery of a doorbell and by agents that ask for work; any of them alone suffices.
+ * A look: is a leased stage still held by a living agent that says it runs it? Driven by the sweeper and by every
+ * redelivery of a doorbell; either alone suffices.
  */
 import { isHeld, nextLook } from "#shared/domain/lease.ts";
 import type { Job } from "#shared/domain/job.ts";

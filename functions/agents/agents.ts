@@ -113,7 +113,6 @@ export async function claim(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk
 async function findJob(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Promise<ClaimAnswer> {
   const { store, clock, entropy, policy } = doors;
   const first = (entropy(1)[0] ?? 0) % INDEX_SHARDS;
-  await lookAtOverdue(doors, first);
   const event = claimOf(agent, ask);
   for (let i = 0; i < INDEX_SHARDS; i++) {
     let cursor: string | undefined;
@@ -135,16 +134,6 @@ async function findJob(doors: AgentDoors, agent: AgentRecord, ask: ClaimAsk): Pr
     }
   }
   return { verdict: "gone" };
-}
-
-/** The sweeper's work, a little of it: an idle fleet finds its dead without a sweeper and without a bell. */
-async function lookAtOverdue(doors: AgentDoors, shard: number): Promise<void> {
-  const { rows } = await doors.store.nominate("due", duePartition("lease", shard), {
-    limit: ASK_ROWS_MAX,
-    upTo: timeKey(doors.clock.now() + 1),
-  });
-  for (const { pk, sk } of rows)
-    if (sk === "JOB") await look(doors, pk.slice("JOB#".length)).catch(leftToSweeper);
 }
 
 function claimOf(agent: AgentRecord, { claimId, idle }: ClaimAsk) {

@@ -286,20 +286,6 @@ test("work is found behind a dozen jobs that the agent cannot run", async () => 
   expect(await agents.claim(plane, unable, { claimId: "clm_2" })).toEqual({ verdict: "found", job: last });
 });
 
-test("an agent that asks finds a dead one's stage without a sweeper and without a bell", async () => {
-  const plane = controlPlane();
-  await readyJob(plane);
-  await granted(plane, await newAgent(plane), "clm_1");
-  const idle = await newAgent(plane);
-  await plane.clock.advance(LEASE_MS + LEASE_GUARD_MS);
-  let found = await agents.claim(plane, idle, { claimId: "clm_2" });
-  // Each looks at one shard's leases, drawn by chance.
-  for (let n = 0; n < 500 && found.verdict !== "found"; n += 1)
-    found = await agents.claim(plane, idle, { claimId: "clm_2" });
-  expect(found).toEqual({ verdict: "found", job: "job_1" });
-  expect(stageOf(await jobOf(plane), "analyze").tries).toEqual({ lost: 1 });
-});
-
 test("a claim that is refused rings for nobody: an agent without the model does not wake itself forever", async () => {
   const plane = controlPlane();
   await readyJob(plane);

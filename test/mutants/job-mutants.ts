@@ -210,12 +210,4 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     breaks: "one broken node fails job after job",
     by: "jobs",
   },
-  {
-    name: "a waiting intake keeps its timer",
-    file: decide,
-    find: "  if (moved) askAgain(job, now);\n",
-    replace: "  moved = false;\n",
-    breaks: "it stands before every other timer of its shard",
-    by: "jobs",
-  },
 ];
