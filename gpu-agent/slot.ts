@@ -15,7 +15,7 @@ import type { StageDone, StageFailed, Worker } from "./worker/protocol.ts";
 
 /** A slot that won nothing for so long asks for any ready work: doorbells may be lost. */
 const ASK_AFTER_MS = 20_000;
-/** So often in a row: what was found may be another's by then. */
+/** Jobs that are looked for in a row: what was found may be another's by then. */
 const ASKS_MAX = 3;
 const QUEUE_WAIT_MS = 10_000;
 const QUEUE_RETRY_MS = 1_000;
@@ -58,15 +58,18 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   const silence = createSilenceRecord();
   let askAt = clock.now() + jittered(ASK_AFTER_MS, entropy);
 
-  while (!signal.aborted && doors.breaker.tripped() === undefined) {
+  const isOpen = (): boolean => !signal.aborted && doors.breaker.tripped() === undefined;
+
+  while (isOpen()) {
     try {
       await worker.ready(signal);
       await membership.online(signal);
       const waitMs = Math.min(QUEUE_WAIT_MS, Math.max(0, askAt - clock.now()));
       const bell = await hear(waitMs);
       if (bell === undefined && clock.now() < askAt) continue;
-      const hasWon = await follow(bell);
-      if (hasWon || bell === undefined) askAt = clock.now() + jittered(ASK_AFTER_MS, entropy);
+      if (bell !== undefined && !(await follow(bell))) continue;
+      if (bell === undefined) await seek();
+      askAt = clock.now() + jittered(ASK_AFTER_MS, entropy);
     } catch (error) {
       if (signal.aborted) return;
       log[error instanceof Fault ? "warn" : "error"]("slot-stumbled", { error });
@@ -88,33 +91,34 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
     }
   }
 
-  /** Steps 2 to 4. Answers whether any stage was won. */
-  async function follow(bell: HeardBell | undefined): Promise<boolean> {
-    let job = bell?.job;
+  /** Steps 2 to 4 for the job of a doorbell. Answers whether any stage was won. */
+  async function follow(bell: HeardBell): Promise<boolean> {
     let hasWon = false;
-    let asks = 0;
-    while (!signal.aborted && doors.breaker.tripped() === undefined) {
-      const answer = await claim(job);
-      if (answer.verdict === "found") {
-        if ((asks += 1) > ASKS_MAX) return hasWon;
-        job = answer.job;
-        continue;
-      }
-      if (answer.verdict === "gone" && bell !== undefined) await queue.delete([bell.receipt]);
-      if (answer.verdict !== "granted") {
-        const wasTaken = bell === undefined && job !== undefined;
-        if (!wasTaken || asks >= ASKS_MAX) return hasWon;
-        job = undefined;
-        continue;
-      }
+    while (isOpen()) {
+      const answer = await claim(bell.job);
+      if (answer.verdict === "gone") await queue.delete([bell.receipt]);
+      if (answer.verdict !== "granted") return hasWon;
       hasWon = true;
-      for (let lease: Lease | undefined = answer.lease; lease !== undefined;)
-        lease = await runLease(lease, bell);
-      if (bell === undefined) return true;
+      await runChain(answer.lease, bell);
       if (!signal.aborted) await worker.ready(signal);
     }
-    if (bell !== undefined) await queue.extend([bell.receipt], 0);
+    await queue.extend([bell.receipt], 0);
     return hasWon;
+  }
+
+  /** Steps 2 and 3 for whatever job is found. */
+  async function seek(): Promise<void> {
+    for (let asks = 0; asks < ASKS_MAX && isOpen(); asks += 1) {
+      const found = await claim(undefined);
+      const answer = found.verdict === "found" ? await claim(found.job) : found;
+      if (answer.verdict === "granted") return await runChain(answer.lease);
+      if (found.verdict !== "found") return;
+    }
+  }
+
+  /** A stage, and those of its job that are handed over with the end of the one before. */
+  async function runChain(first: Lease, bell?: HeardBell): Promise<void> {
+    for (let lease: Lease | undefined = first; lease !== undefined;) lease = await runLease(lease, bell);
   }
 
   /** A lost reply is asked for again under the same claim id, which answers the lease it granted. */
@@ -176,8 +180,9 @@ export async function runSlot(doors: SlotDoors, signal: AbortSignal): Promise<vo
   /** A worker that died between two stages died of neither. */
   async function untilWarm(stop: AbortSignal): Promise<void> {
     const enough = new AbortController();
-    const warm = worker.ready(AbortSignal.any([stop, enough.signal]));
-    const patience = clock.sleep(WORKER_WAIT_MS_MAX, AbortSignal.any([stop, enough.signal]));
+    const either = AbortSignal.any([stop, enough.signal]);
+    const warm = worker.ready(either);
+    const patience = clock.sleep(WORKER_WAIT_MS_MAX, either);
     await Promise.race([warm, patience]).catch(() => undefined);
     enough.abort();
     await Promise.allSettled([warm, patience]);

@@ -67,7 +67,8 @@ async function tryIntake(doors: IntakeDoors, job: Job, signal: AbortSignal | und
     if (signal?.aborted) return;
     const spoken = error instanceof Fault ? error : undefined;
     if (spoken !== undefined && (spoken.retryable || isEngineRefusal(spoken))) {
-      doors.log.warn("intake_lost", { job: job.id, error });
+      // Whoever has to set something right should hear of it.
+      doors.log[spoken.retryable ? "warn" : "error"]("intake_lost", { job: job.id, error });
       await apply(doors, job.id, { type: "intake-lost", epoch, why: lossOf(spoken) });
       return;
     }

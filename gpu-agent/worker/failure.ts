@@ -44,10 +44,12 @@ const MESSAGE_CHARS_MAX = 500;
  */
 export function failureOf(error: unknown): StageFailed {
   const code = codeOf(error);
-  const isAway = error instanceof Fault && (error.retryable || isEngineRefusal(error));
-  const failure = FAILURES[code] ?? (isAway ? "transient_io" : "bug");
-  const isSentence = error instanceof Fault && failure !== "bug" && !isEngineRefusal(error);
-  const message = isSentence ? error.message : (PLAIN[failure] ?? "The model could not be run.");
+  const fault = error instanceof Fault ? error : undefined;
+  // Its sentence tells an operator what to set.
+  const isRefusal = fault !== undefined && isEngineRefusal(fault);
+  const failure = FAILURES[code] ?? (fault?.retryable === true || isRefusal ? "transient_io" : "bug");
+  const isSentence = fault !== undefined && failure !== "bug" && !isRefusal;
+  const message = isSentence ? fault.message : (PLAIN[failure] ?? "The model could not be run.");
   return { failure, message: message.slice(0, MESSAGE_CHARS_MAX) };
 }
 

@@ -51,7 +51,8 @@ export const RING_AGAIN_MS = 50_000;
 export const RING_AGAIN_MS_MAX = 15 * 60_000;
 export const AGENT_ITEM_TTL_MS = 24 * 3_600_000;
 
-// Budgets: how often a stage may be tried again, by the class of its failure.
+// Budgets: how often a stage may be tried again, by the class of its failure. Crashes, faulty models and bugs are enough
+// where two agents have met them; ALONE_MAX of them wherever.
 export const CRASHES_MAX = 3;
 /** Failures of a class that end a stage though all of them were on one agent, which may itself be broken. */
 export const ALONE_MAX = 5;

@@ -6,19 +6,15 @@ import {
   jobOf,
   newAgent,
   readyJob,
-  SECRET,
   type ControlPlane,
 } from "./control-plane-fixture.ts";
 import * as agents from "#functions/agents/agents.ts";
 import type { AgentRecord } from "#functions/agents/agent-item.ts";
-import { agentRoutes } from "#functions/agents/routes.ts";
-import { putAside } from "#functions/unreadable.ts";
 import { sweep } from "#functions/sweep/sweep.ts";
-import { Fault } from "#shared/domain/fault.ts";
 import { apply } from "#functions/apply.ts";
 import { stageOf } from "#shared/domain/job.ts";
 import { shardOf } from "#shared/domain/id.ts";
-import { AGENT_BODY_BYTES_MAX, INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
+import { INDEX_SHARDS, LEASE_GUARD_MS, LEASE_MS } from "#shared/domain/limits.ts";
 import type { Lease } from "#shared/domain/message.ts";
 
 async function granted(plane: ControlPlane, agent: AgentRecord, claimId: string): Promise<Lease> {
@@ -110,6 +106,28 @@ test("an output outside the stage's own prefix, or other bytes than described, i
     });
   }
   expect(stageOf(await jobOf(plane), "upscale").status).toBe("leased");
+});
+
+test("an analysis without its findings, and a finish without its picture, are refused and stay the agent's", async () => {
+  const plane = controlPlane();
+  await readyJob(plane);
+  const agent = await newAgent(plane);
+  let lease = own(await granted(plane, agent, "clm_1"));
+  const refused = expect.objectContaining({ code: "output_invalid" });
+  const { analysis, ...without } = await finished(plane, lease, "clm_2");
+  expect(analysis).toBeDefined();
+  await expect(agents.complete(plane, agent, without)).rejects.toEqual(refused);
+  for (const next of ["clm_2", "clm_3"]) {
+    const answer = await agents.complete(plane, agent, await finished(plane, lease, next));
+    if (answer.verdict !== "accepted" || answer.next === undefined)
+      throw new Error("nothing was handed over");
+    lease = own(answer.next);
+  }
+  expect(lease.stage).toBe("finish");
+  const whole = await finished(plane, lease);
+  await expect(agents.complete(plane, agent, { ...whole, outputs: {} })).rejects.toEqual(refused);
+  expect(stageOf(await jobOf(plane), "finish").status).toBe("leased");
+  expect(await agents.complete(plane, agent, whole)).toEqual({ verdict: "accepted" });
 });
 
 test("a stage of an erased job, whose bytes are gone, is completed too late, not wrongly", async () => {
@@ -314,90 +332,4 @@ test("a doorbell of a job that is over or unknown is to be deleted", async () =>
       message: "",
     }),
   ).toEqual({ verdict: "stale" });
-});
-
-test("only who knows the fleet's secret registers, and only the token's owner speaks as an agent", async () => {
-  const plane = controlPlane();
-  expect(() => agents.demandSecret(plane, "wrong")).toThrow(
-    expect.objectContaining({ code: "secret_invalid" }),
-  );
-  expect(() => agents.demandSecret(plane, SECRET)).not.toThrow();
-  const { agent, token } = await agents.register(plane, can);
-  expect((await agents.authenticate(plane, token)).id).toBe(agent);
-  for (const wrong of [
-    "",
-    token.slice(0, -1),
-    `${agent}.x`,
-    `agt_other.${token.split(".")[1]}`,
-    token.replace("agt_", "job_"),
-  ]) {
-    await expect(agents.authenticate(plane, wrong)).rejects.toMatchObject({ code: "token_invalid" });
-  }
-  await agents.gone(plane, agent);
-  await expect(agents.authenticate(plane, token)).rejects.toMatchObject({ code: "token_invalid" });
-});
-
-test("tokens and secrets are not stored and not logged", async () => {
-  const plane = controlPlane();
-  const { agent, token } = await agents.register(plane, can);
-  const stored = JSON.stringify(await plane.store.get({ pk: `AGENT#${agent}`, sk: "AGENT" }));
-  expect(stored).not.toContain(token.split(".")[1]);
-  expect(plane.lines.join("")).not.toContain(SECRET);
-});
-
-test("an agent of another protocol is refused with a code of its own, a message that is none with another", async () => {
-  const app = agentRoutes(controlPlane());
-  app.onError((error, c) => c.text(error instanceof Fault ? error.code : "bug", 409));
-  const codeOf = async (body: unknown): Promise<string> => {
-    const answer = await app.request("/register", {
-      method: "POST",
-      headers: { authorization: `Bearer ${SECRET}` },
-      body: JSON.stringify(body),
-    });
-    return await answer.text();
-  };
-  expect(await codeOf({ ...can, protocol: 2 })).toBe("protocol_unsupported");
-  expect(await codeOf({ ...can, slots: 0 })).toBe("message_invalid");
-  expect(await codeOf("no message")).toBe("message_invalid");
-  expect(JSON.parse(await codeOf(can))).toHaveProperty("token");
-});
-
-test("no stranger's message is read, and none without limit", async () => {
-  const app = agentRoutes(controlPlane());
-  app.onError((error, c) => c.text(error instanceof Fault ? error.code : "bug", 400));
-  const send = (path: string, secret: string, body: ReadableStream | string): Request =>
-    new Request(`http://localhost${path}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${secret}` },
-      body,
-      ...(typeof body === "string" ? {} : { duplex: "half" }),
-    });
-  let read = 0;
-  const endless = (): ReadableStream =>
-    new ReadableStream({
-      pull(controller) {
-        read += 65_536;
-        controller.enqueue(new Uint8Array(65_536));
-      },
-    });
-  for (const path of ["/register", "/claim"]) {
-    read = 0;
-    expect(await (await app.request(send(path, SECRET, endless()))).text()).toBe("body_oversized");
-    expect(read).toBeLessThan(2 * AGENT_BODY_BYTES_MAX);
-  }
-  expect(await (await app.request(send("/register", "wrong", "no JSON"))).text()).toBe("secret_invalid");
-});
-
-test("a message that an agent cannot read is kept once, cut short, and goes after two weeks", async () => {
-  const plane = controlPlane();
-  const ask = { queue: "doorbells", id: "m1", body: "x".repeat(10_000), reason: "it is no doorbell" };
-  await putAside(plane, ask);
-  await putAside(plane, ask);
-  const { rows } = await plane.store.list("UNREADABLE#doorbells", { limit: 10 });
-  expect(rows).toHaveLength(1);
-  expect(rows[0]?.body).toMatchObject({ reason: "it is no doorbell", characters: 10_000 });
-  expect(rows[0]?.body).toHaveProperty("body", "x".repeat(4_096));
-  await plane.clock.advance(15 * 24 * 3_600_000);
-  await sweep(plane);
-  expect((await plane.store.list("UNREADABLE#doorbells", { limit: 10 })).rows).toEqual([]);
 });

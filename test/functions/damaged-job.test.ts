@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { controlPlane, jobOf, newAgent, readyJob, type ControlPlane } from "./control-plane-fixture.ts";
 import * as agents from "#functions/agents/agents.ts";
 import { deadLetter } from "#functions/dead-letters.ts";
+import { uploadArrived } from "#functions/intake/arrival.ts";
 import { sweep } from "#functions/sweep/sweep.ts";
 import { jobKey } from "#shared/domain/job.ts";
 import { RING_AGAIN_MS } from "#shared/domain/limits.ts";
@@ -62,4 +63,11 @@ test("a dead letter of a damaged job is done with: its timer is what brings it b
   await readyJob(plane);
   await damage(plane, "job_1");
   await expect(deadLetter(plane, JSON.stringify({ v: 1, job: "job_1" }))).resolves.toBeUndefined();
+});
+
+test("the announcement of a damaged job's upload is done with", async () => {
+  const plane = controlPlane();
+  await readyJob(plane, "job_1");
+  await damage(plane, "job_1");
+  await expect(uploadArrived(plane, "jobs/job_1/input")).resolves.toBeUndefined();
 });

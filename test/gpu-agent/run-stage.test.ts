@@ -21,6 +21,8 @@ test.each([
   [systemError("EIO"), "transient_io"],
   [new Fault("missing", "blob_missing", "There is no such file."), "bug"],
   [new Fault("busy", "store_busy", "The store is busy."), "transient_io"],
+  [new Fault("input", "blobs_denied", "The role lacks s3:GetObject."), "transient_io"],
+  [new Fault("input", "region_missing", "Set AWS_REGION."), "transient_io"],
   [new Fault("busy", "memory_exhausted", "Too little memory."), "gpu_oom"],
   [new Fault("input", "memory_insufficient", "Too little memory."), "gpu_oom"],
   [new Fault("busy", "device_failed", "The device failed."), "gpu_fault"],
@@ -45,6 +47,9 @@ test("only sentences that were meant to be read are passed on", () => {
   for (const error of [systemError("ENOSPC"), systemError("ENOENT"), new Error("at /home/me/secret")]) {
     expect(failureOf(error).message).not.toMatch(/secret/);
   }
+  expect(failureOf(new Fault("input", "blobs_denied", "The role lacks secret")).message).not.toMatch(
+    /secret/,
+  );
   expect(failureOf(new Fault("busy", "disk_full", "x".repeat(900))).message).toHaveLength(500);
 });
 

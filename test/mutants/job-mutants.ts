@@ -107,8 +107,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "bell deleted beside a held lease",
     file: slot,
-    find: 'if (answer.verdict === "gone" && bell !== undefined) await queue.delete([bell.receipt]);',
-    replace: 'if (answer.verdict !== "granted" && bell !== undefined) await queue.delete([bell.receipt]);',
+    find: 'if (answer.verdict === "gone") await queue.delete([bell.receipt]);',
+    replace: 'if (answer.verdict !== "granted") await queue.delete([bell.receipt]);',
     breaks: "the loser of a claim takes the holder's detector away",
     by: "jobs",
   },
