@@ -4,6 +4,7 @@
  */
 import type { IntakeLoss } from "./event.ts";
 import { end } from "./ending.ts";
+import { shardOf } from "./id.ts";
 import { enqueue, isTerminal, makeReadable, type Job } from "./job.ts";
 import {
   backoffMs,
@@ -17,6 +18,9 @@ import {
   LOST_BEFORE_CAUTION,
   patientBackoffMs,
 } from "./limits.ts";
+
+/** How finely pauses are told apart. */
+const SHARES = 1_024;
 
 export function uploaded(job: Job, now: number): boolean {
   if (job.status !== "awaiting_upload") return false;
@@ -64,8 +68,16 @@ export function loseIntake(job: Job, why: IntakeLoss, now: number): boolean {
     return true;
   }
   if (why === "engine") makeReadable(job, now, patientBackoffMs(spent));
-  else makeReadable(job, now, spent < LOST_BEFORE_CAUTION ? 0 : backoffMs(spent));
+  else makeReadable(job, now, spent < LOST_BEFORE_CAUTION ? 0 : apartMs(job, spent));
   return true;
+}
+
+/**
+ * Files whose reader was lost at the same moment are not read beside each other again: one of them may be what takes its
+ * reader's whole process down, and would take the others with it each time.
+ */
+function apartMs({ id }: Job, spent: number): number {
+  return Math.round(backoffMs(spent) * (1 + shardOf(`${id}#${spent}`, SHARES) / SHARES));
 }
 
 /** Whoever was to read it has not begun. */

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { blob, fresh, measures, START, step } from "./job-fixture.ts";
 import { nextDue, owed } from "#shared/domain/job.ts";
 import {
+  backoffMs,
   INTAKE_ASK_AGAIN_MS,
   INTAKE_AWAY_MAX,
   INTAKE_TRIES_MAX,
@@ -139,4 +140,24 @@ test("a record of an earlier version, which has no such timer yet, is asked for 
   const old = { ...job, intake };
   expect(nextDue(old)?.at).toBe(START);
   expect(nextDue(step(old, { type: "due" }, START))?.at).toBe(START + 2 * INTAKE_ASK_AGAIN_MS);
+});
+
+test("files whose reader was lost at the same moment are read apart from each other from then on", () => {
+  const pauses = ["job_1", "job_2"].map((id) => {
+    let job = { ...fresh(), id };
+    return Array.from({ length: 8 }, (_, n) => {
+      const now = START + n * 3_600_000;
+      job = step(job, { type: "intake-started" }, now);
+      job = step(job, { type: "intake-lost", epoch: n + 1, why: "reader" }, now + 1_000);
+      return (job.intake.until ?? now + 1_000) - now - 1_000;
+    });
+  });
+  const [one = [], other = []] = pauses;
+  expect(one[0]).toBe(0);
+  const apart = one.map((pause, n) => Math.abs(pause - (other[n] ?? 0)) / backoffMs(n + 1));
+  expect(apart.filter((share) => share > 0.25).length).toBeGreaterThanOrEqual(4);
+  for (const [n, pause] of one.slice(1).entries()) {
+    expect(pause).toBeGreaterThanOrEqual(backoffMs(n + 2));
+    expect(pause).toBeLessThan(2 * backoffMs(n + 2) + 1);
+  }
 });
