@@ -106,7 +106,8 @@ async function many(): Promise<boolean> {
       if (before === undefined) {
         tally.add(outcome);
         ended += 1;
-        if (outcome.infra > 0) say(`seed ${ask.seed}: an innocent job ended as a failure of ours`);
+        if (outcome.infra > 0)
+          say(`seed ${ask.seed}: innocent jobs that ended as a failure of ours: ${outcome.infra}`);
         if (outcome.breaches.length > 0) {
           failed.push({ ask, outcome });
           const [breach] = outcome.breaches;
